@@ -1,0 +1,47 @@
+"""Fixtures and settings that every test shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+IS_CI = os.environ.get("CI", "").lower() == "true"
+
+# A failure in CI must be the same failure at the next try: there, examples come from no random seed.
+settings.register_profile(
+    "ci", derandomize=True, max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("dev", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IS_CI else "dev"))
+
+
+def skip_or_fail(reason: str) -> None:
+    """End this test because something outside the repository is missing: a skip here, a failure in CI.
+
+    Args:
+        reason: What is missing and where it was looked for.
+
+    Raises:
+        pytest.skip.Exception: Outside CI.
+        pytest.fail.Exception: In CI, where everything a test needs must be there.
+    """
+    if IS_CI:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of recorded real bars beside the repository (``../shared/data``)."""
+    folder = REPOSITORY.parent / "shared" / "data"
+    if not any(folder.glob("*.parquet")):
+        skip_or_fail(f"recorded bars are not at {folder}: tests on real data need them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root folder of the repository."""
+    return REPOSITORY
