@@ -1,0 +1,82 @@
+"""Every error papertape raises on purpose.
+
+One tree, so that a caller can catch exactly what it can answer. An error's text is for the person who reads
+it: what was wrong, where, and what to do. The command line prints that text and leaves with `exit_code`.
+"""
+
+from collections.abc import Sequence
+
+
+class PapertapeError(Exception):
+    """Base of all; `exit_code` is 1 where papertape or its machine is at fault, 2 where the user is."""
+
+    exit_code = 1
+
+
+class UserError(PapertapeError):
+    """Something the user gave is wrong and the user can mend it."""
+
+    exit_code = 2
+
+
+class SettingsError(UserError):
+    """Settings that cannot be used. `problems` holds all of them, one sentence each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        """Keep every problem, so that one run of the program shows them all."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class BarsError(UserError):
+    """A bar file that cannot be read or whose rows are not minute bars."""
+
+
+class FormulaError(UserError):
+    """A feature formula, built in or a user's, that is unknown, malformed, not exact or looks ahead."""
+
+
+class BundleError(UserError):
+    """A model bundle that is damaged, foreign or incomplete."""
+
+
+class SchemaMismatchError(BundleError):
+    """A model was trained on other features than this version computes; names the features that differ."""
+
+
+class ModelNotFoundError(UserError):
+    """The registry or folder holds no such model, version or alias."""
+
+
+class TrainingError(UserError):
+    """The bars and settings given cannot train a model (too few rows, a class missing, ...)."""
+
+
+class TapeError(PapertapeError):
+    """Base of what can go wrong with a tape."""
+
+
+class TapeInUseError(TapeError, UserError):
+    """Another process writes this tape."""
+
+    exit_code = 2
+
+
+class TapeMismatchError(TapeError, UserError):
+    """A resume with other bars, settings or model than the tape's; names which."""
+
+    exit_code = 2
+
+
+class TapeVersionError(TapeError, UserError):
+    """The file is no papertape tape or one of another version."""
+
+    exit_code = 2
+
+
+class TapeDamagedError(TapeError):
+    """A stored row does not match its digest; names batch, instrument and field where known."""
+
+
+class BrokenBoundError(PapertapeError):
+    """An internal promise was broken: a defect of papertape, never the user's fault."""

@@ -1,0 +1,104 @@
+"""What the core asks of the world, as Protocols in events and plain data. `adapters` implement them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from daemon.events import BatchRecord, Instrument, Minutes, Snapshot
+
+Files = Mapping[str, bytes]
+"""A model bundle: file name -> content."""
+
+
+class BarSource(Protocol):
+    """Recorded bars of a fixed, sorted set of instruments, streamed in time order with bounded memory."""
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """The instruments, sorted by name: the columns of every block."""
+
+    @property
+    def first_minute(self) -> int:
+        """Epoch minute of the first bar."""
+
+    @property
+    def last_minute(self) -> int:
+        """Epoch minute of the last bar."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the source's content, for the tape to know it again."""
+
+    def blocks(self, first_minute: int, last_minute: int, max_minutes: int) -> Iterator[Minutes]:
+        """Yield the session minutes of [first_minute, last_minute] in blocks of at most `max_minutes`."""
+
+
+class TapeWriter(Protocol):
+    """The one writer of a tape. Everything given to one call is committed in one transaction."""
+
+    def append(self, batches: Sequence[BatchRecord], snapshot: Snapshot | None = None) -> None:
+        """Commit a group of batches, and the snapshot after its last one where there is one.
+
+        Raises:
+            TapeError: The group is not on the tape; the error says why (full disk, lost lock, ...).
+        """
+
+    def close(self) -> None:
+        """Release the tape and its lock."""
+
+    def __enter__(self) -> Self:
+        """Return itself; leaving closes."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+
+
+class TapeReader(Protocol):
+    """Reads a tape, also while another process writes it."""
+
+    def header(self) -> Mapping[str, str]:
+        """What the run was made of: format version, run id, settings JSON, fingerprints, experts."""
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """The run's instruments by id (their position)."""
+
+    def model_files(self) -> Files:
+        """The bundle that traded from the start."""
+
+    def warmup(self, max_minutes: int) -> Iterator[bytes]:
+        """Yield the warm-up bars in packed `BAR_RECORD` blocks ascending by (minute, instrument)."""
+
+    def batches(self, after: int = 0) -> Iterator[BatchRecord]:
+        """Yield the batches with a number greater than `after`, ascending, with bounded memory."""
+
+    def last_batch(self) -> BatchRecord | None:
+        """Return the newest batch, or None."""
+
+    def snapshot(self, at_most: int | None = None) -> Snapshot | None:
+        """Return the newest snapshot (after batch `at_most` or earlier), or None."""
+
+
+class ModelStore(Protocol):
+    """Where bundles live under names, versions and aliases."""
+
+    def load(self, uri: str) -> tuple[str, Files]:
+        """Return (version, files) of `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a folder.
+
+        Raises:
+            ModelNotFoundError: There is none; says what there is.
+        """
+
+    def register(self, name: str, alias: str | None, files: Files, metrics: Mapping[str, float]) -> str:
+        """Store a bundle under `name`, point `alias` at it, and return its version."""
+
+
+class Clock(Protocol):
+    """The only source of the machine's time."""
+
+    def now_us(self) -> int:
+        """Microseconds since the Unix epoch, UTC."""
+
+    def monotonic_s(self) -> float:
+        """Seconds that never go back, from an unstated origin."""

@@ -1,0 +1,334 @@
+"""The settings of a run: frozen, validated, every field with its unit and its default.
+
+Reading a file and the environment is `adapters.files.settings_file`; this module only says what is valid.
+Each section declares whether it may change while the daemon runs (`reload = "hot"`) or needs a restart.
+"""
+
+from decimal import Decimal
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Bps = Annotated[float, Field(ge=0.0, le=10_000.0)]
+Reload = Literal["hot", "restart"]
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are errors, nothing changes later, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+    reload: ClassVar[Reload] = "restart"
+
+
+class RunSettings(Section):
+    """What the run is."""
+
+    name: str = Field(
+        "papertape", pattern=r"^[A-Za-z0-9_.-]{1,64}$", description="Name in logs, metrics and the tape."
+    )
+    quote: str = Field("USDT", pattern=r"^[A-Z0-9]{2,10}$", description="The one quote currency of the run.")
+    capital: Decimal = Field(Decimal(100_000), gt=0, description="Cash at the start, in the quote currency.")
+    seed: int = Field(1, ge=0, description="Seed of everything that is drawn (training, simulation).")
+
+
+class InstrumentSettings(Section):
+    """What is known of one instrument; anything left out is derived from its name and its bars."""
+
+    quote: str | None = Field(None, description="Quote currency; default: what its symbol ends in.")
+    tick: Decimal | None = Field(None, gt=0, description="Price step; default: from the bars' decimals.")
+    lot: Decimal | None = Field(None, gt=0, description="Quantity step, base units.")
+    calendar: str | None = Field(None, description="`24/7` or a name of exchange_calendars, e.g. XNYS.")
+
+
+class UniverseSettings(Section):
+    """Which instruments are traded."""
+
+    venue: str = Field(
+        "binance", pattern=r"^[a-z0-9_]{1,20}$", description="Venue of symbols that name none."
+    )
+    instruments: tuple[str, ...] | Literal["all"] = Field(
+        "all", description="Symbols, or venue:SYMBOL; `all` takes every instrument of the bar files."
+    )
+    calendar: str = Field("24/7", description="Calendar of instruments that name none.")
+    overrides: dict[str, InstrumentSettings] = Field(
+        default_factory=dict, description="By symbol or venue:SYMBOL."
+    )
+    halt_minutes: int = Field(30, ge=1, description="No bar for so many session minutes: halted, no orders.")
+    delist_minutes: int = Field(
+        1440, ge=2, description="No bar for so many session minutes: delisted, closed."
+    )
+
+    @model_validator(mode="after")
+    def _halt_before_delisting(self) -> Self:
+        if self.halt_minutes >= self.delist_minutes:
+            message = "halt_minutes must be smaller than delist_minutes"
+            raise ValueError(message)
+        return self
+
+
+class BarsSettings(Section):
+    """How bar files are read."""
+
+    time: str = Field("time", description="Column of the bar's time.")
+    symbol: str = Field(
+        "symbol", description="Column of the instrument; a file without it names it by `symbol_value`."
+    )
+    symbol_value: str | None = Field(None, description="Instrument of a file that has no symbol column.")
+    open: str = "open"
+    high: str = "high"
+    low: str = "low"
+    close: str = "close"
+    volume: str = "volume"
+    taker_volume: str | None = Field(
+        None, description="Column of base units bought by takers, if there is one."
+    )
+    time_unit: Literal["auto", "s", "ms", "us", "ns"] = Field("auto", description="Unit of integer times.")
+    stamped: Literal["open", "close"] = Field(
+        "open", description="Whether times are the minute's open or its end."
+    )
+    max_synthetic_minutes: int = Field(
+        30, ge=0, description="Runs of absent minutes up to this long become flat bars; longer ones are gaps."
+    )
+
+
+class FeatureSettings(Section):
+    """Which features are computed."""
+
+    groups: tuple[str, ...] = Field(("default",), description="Groups of the catalogue.")
+    names: tuple[str, ...] = Field((), description="Further features by name.")
+    exclude: tuple[str, ...] = Field((), description="Features to leave out.")
+    formulas: tuple[str, ...] = Field(
+        (), description="Files with own formulas, or module:attribute entry points."
+    )
+    benchmark: str | None = Field(
+        None, description="Instrument for beta and correlation; default: first reference."
+    )
+    min_members: int = Field(
+        3, ge=1, description="Below so many members a cross-section takes its stated value."
+    )
+    sigma_bars: int = Field(
+        240, ge=20, le=1440, description="Window of sigma, the volatility per minute, in rows."
+    )
+
+
+class LabelSettings(Section):
+    """What the experts predict: the move from the open of t+1 to the open of t+1+horizon."""
+
+    kind: Literal["sigma", "bps", "barrier"] = "sigma"
+    horizon_minutes: int = Field(60, ge=1, le=1440, description="Session minutes from fill to label.")
+    threshold_sigma: float = Field(0.5, gt=0, le=10, description="Flat within so many sigma x sqrt(horizon).")
+    threshold_bps: float = Field(
+        20.0, gt=0, le=10_000, description="Flat within so many basis points (kind bps)."
+    )
+    barrier_up_sigma: float = Field(1.0, gt=0, le=20, description="Upper barrier, sigma x sqrt(horizon).")
+    barrier_down_sigma: float = Field(1.0, gt=0, le=20, description="Lower barrier, sigma x sqrt(horizon).")
+    late_minutes: int = Field(
+        5, ge=0, le=60, description="The exit open may come so many minutes late, else void."
+    )
+
+
+class TreesSettings(Section):
+    """The boosted trees (LightGBM)."""
+
+    enabled: bool = True
+    rounds: int = Field(300, ge=1, le=20_000)
+    leaves: int = Field(31, ge=2, le=4096)
+    learning_rate: float = Field(0.05, gt=0, le=1)
+    min_leaf_rows: int = Field(200, ge=1)
+    feature_share: float = Field(0.7, gt=0, le=1)
+    row_share: float = Field(0.7, gt=0, le=1)
+    l2: float = Field(1.0, ge=0)
+    class_weights: Literal["balanced", "none"] = Field(
+        "balanced", description="Weights against class imbalance."
+    )
+    threads: int = Field(0, ge=0, description="Threads for training; 0 takes all cores.")
+
+
+class OnlineSettings(Section):
+    """The online learner (River): one-vs-rest logistic regression on standardised features."""
+
+    enabled: bool = True
+    features: tuple[str, ...] = Field(
+        (), description="Its features, in order; default: the trees' most important."
+    )
+    max_features: int = Field(20, ge=1, le=200)
+    learning_rate: float = Field(0.01, gt=0, le=1)
+    l2: float = Field(0.0, ge=0)
+
+
+class SignalsSettings(Section):
+    """Probabilities or scores from outside, joined by when they were known."""
+
+    enabled: bool = False
+    file: str | None = Field(None, description="Parquet: instrument, known_at, and down/flat/up or score.")
+    max_age_minutes: int = Field(60, ge=1, description="Older signals count as absent.")
+
+
+class BlendSettings(Section):
+    """How the experts' probabilities become one."""
+
+    kind: Literal["fixed", "bayes"] = "bayes"
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict,
+        description="By expert; missing ones share equally (fixed) or start equally (bayes).",
+    )
+    share: float = Field(
+        1e-4, ge=0, le=0.5, description="Fixed share that flows back to every expert each minute."
+    )
+
+
+class ExpertsSettings(Section):
+    """The experts."""
+
+    trees: TreesSettings = TreesSettings()
+    online: OnlineSettings = OnlineSettings()
+    base_rate: bool = True
+    signals: SignalsSettings = SignalsSettings()
+    entry_points: tuple[str, ...] = Field((), description="Names in the entry-point group papertape.experts.")
+
+
+class TrainingSettings(Section):
+    """How a bundle is trained. Shares are of the training range's session minutes."""
+
+    calibration_share: float = Field(
+        0.25, gt=0, lt=0.9, description="Last part of the range, for calibration."
+    )
+    embargo_minutes: int = Field(60, ge=0)
+    folds: int = Field(3, ge=0, le=20, description="Walk-forward folds, for the report only.")
+    min_rows: int = Field(5_000, ge=100)
+
+
+class PolicySettings(Section):
+    """From probabilities to target weights."""
+
+    reload: ClassVar[Reload] = "hot"
+    edge_multiple: float = Field(1.0, ge=0, description="Entry needs edge > this x round-trip cost.")
+    min_direction: Share = Field(
+        0.0, description="Entry needs p_up/(p_up+p_down) this far towards 0 or 1; 0 is off."
+    )
+    side: Literal["long_short", "long_only"] = "long_short"
+    sizing: Literal["fixed", "volatility", "kelly"] = "fixed"
+    notional: Decimal = Field(
+        Decimal(10_000), gt=0, description="Position size for fixed sizing, quote currency."
+    )
+    target_volatility: float = Field(
+        0.1, gt=0, description="Annual volatility a position aims at, share of equity."
+    )
+    kelly_fraction: float = Field(0.25, gt=0, le=1)
+    max_weight: float = Field(0.2, gt=0, le=10, description="Cap per instrument, share of equity.")
+    max_gross: float = Field(1.0, gt=0, le=20, description="Cap on the sum of absolute weights.")
+    max_net: float = Field(1.0, gt=0, le=20, description="Cap on the absolute sum of weights.")
+    min_holding_minutes: int = Field(0, ge=0)
+    smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Share of the previous weight kept at entries; 0 is off."
+    )
+    min_turnover: float = Field(0.0, ge=0, description="Least traded value per day to enter, quote currency.")
+    max_volatility_share: float = Field(
+        1.0, gt=0, le=1, description="Trade only this share of lowest volatility."
+    )
+
+
+class RiskSettings(Section):
+    """What changes the trading state, and how it comes back."""
+
+    reload: ClassVar[Reload] = "hot"
+    max_drawdown: float | None = Field(
+        0.25, gt=0, le=1, description="Beyond it: `drawdown_mode`, until a hand resumes."
+    )
+    drawdown_mode: Literal["no_entry", "frozen", "flatten"] = "flatten"
+    max_daily_loss: float | None = Field(0.05, gt=0, le=1, description="Share of the day's opening equity.")
+    daily_loss_mode: Literal["no_entry", "frozen", "flatten"] = Field(
+        "no_entry", description="Until the next UTC day."
+    )
+    stale_feed_mode: Literal["no_entry", "frozen"] = Field(
+        "no_entry", description="Until the feed is restored."
+    )
+
+
+class CostSettings(Section):
+    """What trading costs. Always on; zero must be written out."""
+
+    reload: ClassVar[Reload] = "hot"
+    taker_fee_bps: Bps = 5.0
+    maker_fee_bps: Bps = 2.0
+    liquidity: Literal["taker", "maker"] = Field("taker", description="Which fee our fills pay.")
+    half_spread_bps: Bps = 1.0
+    slippage_bps: Bps = 0.5
+    impact: float = Field(0.1, ge=0, le=10, description="Y of Y x sigma x sqrt(quantity / minute volume).")
+    max_volume_share: float = Field(
+        0.1, gt=0, le=1, description="Of the minute's volume; the rest waits or ends."
+    )
+    order_minutes: int = Field(1, ge=1, le=60, description="How many minutes an order lives.")
+    delay_bars: int = Field(0, ge=0, le=60, description="Extra minutes before an order may fill.")
+    funding_bps_per_8h: float | None = Field(
+        None, ge=-1000, le=1000, description="Paid by longs; None: not charged."
+    )
+
+
+class VitalsSettings(Section):
+    """How the model is judged."""
+
+    window_minutes: int = Field(
+        43_200, ge=1440, description="Minutes that rolling figures and intervals look back."
+    )
+
+
+class TapeSettings(Section):
+    """Where the record of the run goes."""
+
+    path: str = Field("var/papertape.tape", description="File of the SQLite tape.")
+    group_batches: int = Field(4096, ge=1, description="Most batches of a replay in one transaction.")
+    snapshot_batches: int = Field(4096, ge=1, description="A snapshot after every so many batches.")
+
+
+class ModelSettings(Section):
+    """Which model trades."""
+
+    uri: str = Field(
+        "models:/papertape@champion", description="models:/NAME@ALIAS, models:/NAME/VERSION, or a folder."
+    )
+    registry: str = Field("sqlite:///var/mlflow.db", description="MLflow tracking and registry address.")
+
+
+class LogSettings(Section):
+    """What is logged and how."""
+
+    reload: ClassVar[Reload] = "hot"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Settings(Section):
+    """Everything a run is told, in sections."""
+
+    run: RunSettings = RunSettings()
+    universe: UniverseSettings = UniverseSettings()
+    bars: BarsSettings = BarsSettings()
+    features: FeatureSettings = FeatureSettings()
+    labels: LabelSettings = LabelSettings()
+    experts: ExpertsSettings = ExpertsSettings()
+    blend: BlendSettings = BlendSettings()
+    training: TrainingSettings = TrainingSettings()
+    policy: PolicySettings = PolicySettings()
+    risk: RiskSettings = RiskSettings()
+    costs: CostSettings = CostSettings()
+    vitals: VitalsSettings = VitalsSettings()
+    tape: TapeSettings = TapeSettings()
+    model: ModelSettings = ModelSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("universe")
+    @classmethod
+    def _instruments_are_distinct(cls, universe: UniverseSettings) -> UniverseSettings:
+        names = universe.instruments
+        if names != "all" and len(set(names)) != len(names):
+            message = "instruments are named twice: " + ", ".join(
+                sorted({n for n in names if names.count(n) > 1})
+            )
+            raise ValueError(message)
+        return universe
+
+    def canonical_json(self) -> str:
+        """Return the settings as one JSON text; equal settings give equal text."""
+        return self.model_dump_json()

@@ -1,0 +1,75 @@
+"""Engine state to versioned plain data and back, with bytes that do not depend on the machine.
+
+A snapshot is msgpack of numbers, text, bytes, lists and mappings. Arrays and Decimals are tagged mappings;
+nothing in it can run code when it is read.
+"""
+
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from daemon.errors import TapeDamagedError, TapeVersionError
+from daemon.events import Snapshot
+
+SNAPSHOT_VERSION: Final = 1
+
+_ARRAY = "\x00array"
+_DECIMAL = "\x00decimal"
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """Return the snapshot as bytes; equal states give equal bytes."""
+    content = [snapshot.version, snapshot.batch, snapshot.seq, snapshot.minute, _plain(snapshot.state)]
+    return msgspec.msgpack.encode(content)
+
+
+def decode_snapshot(content: bytes) -> Snapshot:
+    """Return the snapshot that `encode_snapshot` wrote.
+
+    Raises:
+        TapeVersionError: Another version of papertape wrote it.
+        TapeDamagedError: The bytes are no snapshot.
+    """
+    try:
+        version, batch, seq, minute, state = msgspec.msgpack.decode(content)
+    except (msgspec.DecodeError, TypeError, ValueError) as error:
+        message = f"a snapshot on the tape cannot be read ({error}); replay from the start"
+        raise TapeDamagedError(message) from error
+    if version != SNAPSHOT_VERSION:
+        message = (
+            f"the tape's snapshot has version {version}, this papertape reads {SNAPSHOT_VERSION}; "
+            "use the papertape that wrote it, or replay from the start"
+        )
+        raise TapeVersionError(message)
+    return Snapshot(batch=batch, seq=seq, minute=minute, version=version, state=_restored(state))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        array = np.ascontiguousarray(value)
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        return {_ARRAY: [little.dtype.str, list(value.shape), little.tobytes()]}
+    if isinstance(value, Decimal):
+        return {_DECIMAL: str(value)}
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _restored(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_restored(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if _ARRAY in value:
+        dtype, shape, content = value[_ARRAY]
+        return np.frombuffer(content, dtype=np.dtype(dtype)).reshape(shape).copy()
+    if _DECIMAL in value:
+        return Decimal(value[_DECIMAL])
+    return {key: _restored(item) for key, item in value.items()}
