@@ -1,1 +1,1 @@
-"""What touches the world: files, databases, clocks, networks. Adapters decide nothing and know no other adapter."""
+"""What touches the world: files, databases, clocks, networks. Adapters decide nothing and know no other."""
