@@ -7,6 +7,7 @@ A file here that does not begin with an underscore is a command: `verify.py` hol
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from typing import Literal
 
 import click
 
@@ -22,8 +23,8 @@ class Invocation:
     """
 
     debug: bool = False
-    log_level: str | None = None
-    log_format: str | None = None
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+    log_format: Literal["auto", "console", "json"] | None = None
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
