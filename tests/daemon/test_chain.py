@@ -1,6 +1,7 @@
 """The digest chain covers everything a batch holds."""
 
 from decimal import Decimal
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -90,8 +91,10 @@ def changed(value: object) -> object:
             return TradingMode.FLATTEN
         case FillKind():
             return FillKind.DELISTED
-        case int() | float() | Decimal():
-            return value + type(value)(1)
+        case Decimal():
+            return value + Decimal(1)
+        case int() | float():
+            return value + 1
         case str():
             return value + "."
         case bytes():
@@ -132,7 +135,7 @@ def test_the_digest_of_a_sealed_record_is_the_one_it_holds() -> None:
 @given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
 def test_warmup_bars_may_be_cut_anywhere(content: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
-    parts = [content[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [content[a:b] for a, b in pairwise(edges)]
     assert chain.warmup_digest(parts) == chain.warmup_digest([content])
 
 

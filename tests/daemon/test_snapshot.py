@@ -56,7 +56,7 @@ def test_a_decimal_keeps_its_digits_and_a_numpy_number_becomes_a_plain_one() -> 
 
 
 def test_another_version_is_refused_with_what_to_do() -> None:
-    with pytest.raises(TapeVersionError, match="version 99.*papertape that wrote it"):
+    with pytest.raises(TapeVersionError, match=r"version 99.*papertape that wrote it"):
         decode_snapshot(encode_snapshot(snapshot_of({}, version=99)))
 
 
