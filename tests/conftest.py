@@ -1,10 +1,15 @@
 """Fixtures and settings that every test shares."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
+
+from adapters.host.telemetry import turn_off_telemetry
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 IS_CI = os.environ.get("CI", "").lower() == "true"
@@ -15,6 +20,9 @@ settings.register_profile(
 )
 settings.register_profile("dev", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IS_CI else "dev"))
+
+# As the command line does, before anything imports MLflow.
+turn_off_telemetry()
 
 
 def skip_or_fail(reason: str) -> None:
@@ -45,3 +53,17 @@ def shared_data() -> Path:
 def repository() -> Path:
     """The root folder of the repository."""
     return REPOSITORY
+
+
+@pytest.fixture(autouse=True)
+def own_surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No PAPERTAPE_ variable of the person who runs the tests reaches them, and no log outlives its test."""
+    for name in os.environ:
+        if name.startswith("PAPERTAPE_") and "__" in name:
+            monkeypatch.delenv(name)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
