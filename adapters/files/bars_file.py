@@ -176,8 +176,9 @@ class BarFile:
         if kind.is_numeric() or sample.isdigit():
             return _scaled(column.cast(pl.Int64, strict=False), self._unit(sample))
         if kind == pl.String():
-            offset = column.str.contains(r"[T ].*(Z|[+-]\d\d:?\d\d)$")
-            text = pl.when(offset).then(column).otherwise(column + "Z")
+            seconds = column.str.replace(r"([T ]\d\d:\d\d)(Z|[+-]\d\d:?\d\d)?$", "${1}:00${2}")
+            offset = seconds.str.contains(r"[T ].*(Z|[+-]\d\d:?\d\d)$")
+            text = pl.when(offset).then(seconds).otherwise(seconds + "Z")
             return text.str.to_datetime(_ISO, time_unit="us", time_zone="UTC", strict=False).dt.epoch("us")
         raise BarsError(f"{self.name}: column {self._settings.time} is {kind}, which is no time.")
 

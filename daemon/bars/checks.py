@@ -12,6 +12,9 @@ from daemon.kernels import BoolArray, IntArray
 TAKER_TOLERANCE: Final = 1e-9
 """Taker volume may exceed the volume by this share: both are rounded sums."""
 
+MISSING_TIME: Final = np.iinfo(np.int64).min
+"""Stands where a file has no time that can be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -43,7 +46,7 @@ def check_values(bars: BarColumns, *, limit: int = 5) -> tuple[Problem, ...]:
 
 def check_times(time_us: IntArray, *, limit: int = 5) -> tuple[Problem, ...]:
     """Return the first of `time_us` (n_rows,), microseconds since 1970, that are missing or off a minute."""
-    missing = time_us == np.iinfo(np.int64).min
+    missing = time_us == MISSING_TIME
     off = time_us % 60_000_000 != 0
     return tuple(
         Problem(

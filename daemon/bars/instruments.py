@@ -13,41 +13,12 @@ from daemon.events import Instrument
 from daemon.kernels import FloatArray
 from daemon.settings import InstrumentSettings, Settings
 
-QUOTES: Final = (
-    *(
-        "USDT",
-        "USDC",
-        "FDUSD",
-        "TUSD",
-        "BUSD",
-        "USDP",
-        "PYUSD",
-        "DAI",
-        "USD",
-        "EUR",
-        "GBP",
-        "JPY",
-        "CHF",
-        "AUD",
-    ),
-    *(
-        "CAD",
-        "TRY",
-        "BRL",
-        "KRW",
-        "MXN",
-        "ARS",
-        "UAH",
-        "ZAR",
-        "PLN",
-        "RON",
-        "IDR",
-        "BTC",
-        "XBT",
-        "ETH",
-        "BNB",
-        "SOL",
-    ),
+QUOTES: Final = frozenset(
+    (
+        *("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USDP", "PYUSD", "DAI", "USD", "EUR", "GBP", "JPY", "CHF"),
+        *("AUD", "CAD", "TRY", "BRL", "KRW", "MXN", "ARS", "UAH", "ZAR", "PLN", "RON", "IDR"),
+        *("BTC", "XBT", "ETH", "BNB", "SOL"),
+    )
 )
 """Currencies that crypto venues quote in."""
 

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from daemon.bars.checks import check_times, check_values, find_duplicates
+from daemon.bars.checks import MISSING_TIME, check_times, check_values, find_duplicates
 from daemon.bars.columns import BarColumns
 from daemon.bars.grid import Grid
 from daemon.bars.instruments import check_quotes, describe, full_name
@@ -203,12 +203,9 @@ class RecordedBars:
                 f"{file.name}: row {int(row[np.argmax(symbol < 0)])} has no symbol. Remove or mend it."
             )
         if self._settings.bars.stamped == "close":
-            inside = time_us % MINUTE_US
-            late = inside >= MINUTE_US - CLOSE_SLACK_US
-            time_us = np.where(late, time_us - inside + MINUTE_US, time_us) - MINUTE_US
+            time_us = _opening(time_us)
         wanted = index[symbol] >= 0
-        problems = check_times(time_us[wanted])
-        if problems:
+        if problems := check_times(time_us[wanted]):
             lines = [f"row {int(row[wanted][problem.row])}: {problem.text}" for problem in problems]
             raise BarsError(_complaint(file.name, lines))
         bars = BarColumns(
@@ -255,6 +252,13 @@ def _sample(parts: Sequence[FloatArray]) -> FloatArray:
     closes = np.concatenate(list(parts))
     closes = closes[np.isfinite(closes) & (closes > 0)]
     return closes if len(closes) else np.ones(1)
+
+
+def _opening(closing_us: IntArray) -> IntArray:
+    """Turn the moments at which bars ended into those at which they began; what is missing stays so."""
+    inside = closing_us % MINUTE_US
+    end = np.where(inside >= MINUTE_US - CLOSE_SLACK_US, closing_us - inside + MINUTE_US, closing_us)
+    return np.where(closing_us == MISSING_TIME, MISSING_TIME, end - MINUTE_US)
 
 
 def _complaint(name: str, lines: Sequence[str]) -> str:
