@@ -1,0 +1,1 @@
+"""Experts, their calibration, the blend, and the bundle that holds them."""

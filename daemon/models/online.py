@@ -1,0 +1,143 @@
+"""The online learner: a River pipeline, standard scaling and one-vs-rest logistic regression.
+
+It predicts first and is taught only when a label matures. Its features have a fixed order (the order of a
+dict changes River's results), and its three classes exist from the start, in the order (down, flat, up).
+
+State is an explicit allow-list of River's fields, never a pickle: per feature the count, mean and variance;
+per class the weights, the intercept and the optimizer's iterations.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from river import compose, linear_model, multiclass, optim, preprocessing
+
+from daemon import kernels
+from daemon.errors import BrokenBoundError
+from daemon.kernels import FloatArray
+from daemon.labels.matured import Move
+from daemon.models.expert import LearnerBatch
+from daemon.models.simplex import normalised
+from daemon.settings import OnlineSettings
+
+_CLASSES = [int(move) for move in Move]
+_SMALLEST = 1e-12
+
+
+class OnlineLearner:
+    """StandardScaler | OneVsRestClassifier(LogisticRegression(SGD)), taught row by row.
+
+    Args:
+        features: Its features, in order.
+        settings: Learning rate and l2.
+        name: Its name in decisions, weights and metrics.
+    """
+
+    def __init__(self, features: Sequence[str], settings: OnlineSettings, name: str = "online") -> None:
+        self.name = name
+        self.features = tuple(features)
+        self._settings = settings
+        self._scaler = preprocessing.StandardScaler()
+        self._classifier = multiclass.OneVsRestClassifier(
+            linear_model.LogisticRegression(optimizer=optim.SGD(settings.learning_rate), l2=settings.l2)
+        )
+        # River makes a class's model when its first label comes: the order would depend on the data.
+        self._models: dict[Any, Any] = {label: self._classifier.classifier.clone() for label in _CLASSES}
+        self._classifier.classifiers = self._models
+        self._n_learned = 0
+
+    @property
+    def pipeline(self) -> compose.Pipeline:
+        """The River pipeline, whose steps share this learner's state."""
+        return self._scaler | self._classifier
+
+    def run(self, batch: LearnerBatch) -> FloatArray:
+        """Learn and score minute by minute: log-probabilities (n_rows, 3); uniform until the first label.
+
+        Raises:
+            BrokenBoundError: A feature or weight is NaN or infinite: one would poison the scaler for good.
+        """
+        for values in (batch.row_values, batch.matured_values, batch.matured_weight):
+            if not np.isfinite(values).all():
+                raise BrokenBoundError(
+                    f"expert {self.name!r} was given a feature or weight that is not finite"
+                )
+        minutes = np.arange(batch.n_minutes)
+        row_end = np.searchsorted(batch.row_minute, minutes, side="right").tolist()
+        label_end = np.searchsorted(batch.matured_at, minutes, side="right").tolist()
+        rows, taught = batch.row_values.tolist(), batch.matured_values.tolist()
+        labels, weights = batch.matured_label.tolist(), batch.matured_weight.tolist()
+        said: list[dict[int, float]] = []
+        row = label = 0
+        for rows_until, labels_until in zip(row_end, label_end, strict=True):
+            while label < labels_until:
+                self._learn(taught[label], labels[label], weights[label])
+                label += 1
+            while row < rows_until:
+                said.append(self._predict(rows[row]))
+                row += 1
+        flat = [p for one in said for p in one.values()]
+        probabilities = np.array(flat, dtype=np.float64).reshape(len(said), len(_CLASSES))
+        return normalised(kernels.log(np.maximum(probabilities, _SMALLEST)))
+
+    def to_fields(self) -> dict[str, object]:
+        """Return the state as plain data: floats and integers only."""
+        scaler = self._scaler
+        return {
+            "features": list(self.features),
+            "n_learned": self._n_learned,
+            "counts": [int(scaler.counts[name]) for name in self.features],
+            "means": [float(scaler.means[name]) for name in self.features],
+            "vars": [float(scaler.vars[name]) for name in self.features],
+            "classes": [
+                {
+                    "label": label,
+                    "weights": [float(model.weights.get(name, 0.0)) for name in self.features],
+                    "intercept": float(model.intercept),
+                    "iterations": int(model.optimizer.n_iterations),
+                }
+                for label, model in self._models.items()
+            ],
+        }
+
+    def restored(self, fields: Mapping[str, Any]) -> "OnlineLearner":
+        """Return a learner with this state, which continues with the same bits.
+
+        Raises:
+            BrokenBoundError: The fields are of other features or classes.
+        """
+        if (
+            tuple(fields["features"]) != self.features
+            or [one["label"] for one in fields["classes"]] != _CLASSES
+        ):
+            raise BrokenBoundError(f"expert {self.name!r}: the stored state has other features or classes")
+        other = OnlineLearner(self.features, self._settings, self.name)
+        other._n_learned = fields["n_learned"]
+        if not fields["n_learned"]:
+            return other
+        other._restore(fields)
+        return other
+
+    def _restore(self, fields: Mapping[str, Any]) -> None:
+        scaler = self._scaler
+        scaler.counts = Counter(dict(zip(self.features, fields["counts"], strict=True)))
+        scaler.means.update(zip(self.features, fields["means"], strict=True))
+        scaler.vars.update(zip(self.features, fields["vars"], strict=True))
+        for stored in fields["classes"]:
+            model = self._models[stored["label"]]
+            model._weights.update(dict(zip(self.features, stored["weights"], strict=True)))  # noqa: SLF001 - River has no other way in
+            model.intercept = stored["intercept"]
+            model.optimizer.n_iterations = stored["iterations"]
+
+    def _learn(self, values: list[float], label: int, weight: float) -> None:
+        x = dict(zip(self.features, values, strict=True))
+        self._scaler.learn_one(x)
+        self._classifier.learn_one(self._scaler.transform_one(x), label, w=weight)
+        self._n_learned += 1
+
+    def _predict(self, values: list[float]) -> dict[int, float]:
+        x = self._scaler.transform_one(dict(zip(self.features, values, strict=True)))
+        said: dict[int, float] = self._classifier.predict_proba_one(x)
+        return said
