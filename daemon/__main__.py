@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 import click
 
-from adapters.host.telemetry import turn_off_telemetry
 from daemon import __version__
 from daemon.commands import CommandFolder, Invocation, everywhere
 from daemon.errors import PapertapeError
@@ -34,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: Words after the program's name; the process's own by default.
     """
+    from adapters.host.telemetry import turn_off_telemetry
+
     turn_off_telemetry()
     invocation = Invocation()
     try:
