@@ -1,0 +1,1 @@
+"""How a tape's schema came to be, step by step (Alembic)."""

@@ -1,0 +1,248 @@
+"""Reads a tape, also while its writer writes it. Memory is bounded: batches come in pages."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from sqlalchemy import Table, bindparam, select
+
+from adapters.tape import schema
+from adapters.tape.beginning import BEGIN_BATCH
+from adapters.tape.cells import MalformedCellError, packed_bars, read_bytes, read_decimal, read_int, read_text
+from adapters.tape.checksums import row_checksum
+from adapters.tape.connection import explained, open_for_reading
+from adapters.tape.pages import StoredBatch, after_events, pages
+from adapters.tape.records import event_of
+from adapters.tape.statements import between, text, whole
+from adapters.tape.universe import Universe
+from daemon import chain
+from daemon.errors import TapeDamagedError
+from daemon.events import BatchRecord, EventRecord, Instrument, Snapshot, UniverseChanged, Warmup
+from daemon.snapshot import decode_snapshot
+
+PAGE_BARS: Final = 16_384
+"""About so many bars are in memory at a time."""
+
+_NEWEST_SNAPSHOT: Final = (
+    text(
+        select(schema.snapshot)
+        .where(schema.snapshot.c.batch <= bindparam("at_most"))
+        .order_by(schema.snapshot.c.batch.desc())
+    )
+    + " LIMIT 1"
+)
+_WARMUP_BARS: Final = text(
+    select(schema.bar)
+    .where(
+        schema.bar.c.minute.between(bindparam("first"), bindparam("last")),
+        schema.bar.c.seq == bindparam("seq"),
+    )
+    .order_by(schema.bar.c.minute, schema.bar.c.instrument)
+)
+_NEWEST_NUMBER: Final = "SELECT max(number) FROM batch"
+_CHANGES_OF_UNIVERSE: Final = "SELECT * FROM event WHERE kind = ? AND batch BETWEEN 1 AND ? ORDER BY seq"
+_ALL: Final = 2**63 - 1
+
+
+class SqliteTapeReader:
+    """Reads the tape at `path`.
+
+    Args:
+        path: The tape's file.
+        connection: The writer's own, to see what it has not committed; it is left open. Default: a new one.
+
+    Raises:
+        TapeVersionError: There is no tape, or one of another version.
+        TapeDamagedError: Its pages cannot be read.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection | None = None) -> None:
+        self._path = path
+        self._owned = connection is None
+        self._connection = open_for_reading(path) if connection is None else connection
+
+    @property
+    def path(self) -> Path:
+        """The tape's file."""
+        return self._path
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The driver's connection, for those of this package that count and compare rows."""
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection, if it is this reader's own."""
+        if self._owned:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        """Return itself; leaving closes."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def header(self) -> Mapping[str, str]:
+        """Return what the run was made of.
+
+        Beside what `begin` was given: `model_version`, and `begin_events`, the digest of its events.
+        """
+        rows = self._checked(schema.header)
+        return {
+            self._cell(read_text, key, "header.key"): self._cell(read_text, value, f"header[{key!r}]")
+            for key, value in rows
+        }
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """Return the run's first instruments by id (their position)."""
+        rows = [row for row in self._checked(schema.instrument) if row[1] == 0]
+        if [row[0] for row in rows] != list(range(len(rows))):
+            raise self._damage("instrument ids do not count up from 0")
+        return tuple(
+            Instrument(
+                name=self._cell(read_text, name, "instrument.name"),
+                quote=self._cell(read_text, quote, "instrument.quote"),
+                tick=self._cell(read_decimal, tick, "instrument.tick"),
+                lot=self._cell(read_decimal, lot, "instrument.lot"),
+                calendar=self._cell(read_text, calendar, "instrument.calendar"),
+            )
+            for _, _, name, quote, tick, lot, calendar in rows
+        )
+
+    def model_hashes(self) -> Mapping[str, str]:
+        """Return the first bundle's file names and the hex digests of their content."""
+        version = self._model_version()
+        return {name: digest for of, name, digest in self._checked(schema.model_version) if of == version}
+
+    def model_files(self) -> Mapping[str, bytes]:
+        """Return the bundle that traded from the start."""
+        files = {}
+        for name, digest in self.model_hashes().items():
+            rows = self.fetch("SELECT content FROM model_file WHERE hash = ?", (digest,))
+            content = rows[0][0] if rows else None
+            if not isinstance(content, bytes) or chain.content_digest(content) != digest:
+                raise self._damage(f"file {name} of the model does not match its digest")
+            files[name] = content
+        return files
+
+    def genesis(self) -> bytes:
+        """Return the digest that the chain starts from, computed from the stored rows."""
+        return chain.genesis(self.header(), self.instruments(), self.model_hashes())
+
+    def tip(self) -> tuple[int, bytes] | None:
+        """Return number and digest of the newest batch (0 and the genesis if none); None if never begun."""
+        rows = self._checked(schema.tip)
+        if not rows:
+            return None
+        ((_, number, digest),) = rows
+        return self._cell(read_int, number, "tip.batch"), self._cell(read_bytes, digest, "tip.digest")
+
+    def begin_events(self) -> tuple[EventRecord, ...]:
+        """Return the events from before the first decided minute."""
+        rows = self.fetch(between(schema.event, "batch"), (BEGIN_BATCH, BEGIN_BATCH))
+        try:
+            return tuple(event_of(row) for row in rows)
+        except MalformedCellError as error:
+            raise self._damage(str(error)) from error
+
+    def warmup(self, max_minutes: int) -> Iterator[bytes]:
+        """Yield the warm-up bars in packed `BAR_RECORD` blocks ascending by (minute, instrument)."""
+        for record in self.begin_events():
+            event = self._cell(lambda cell, _: chain.read_event(cell), record, "event.payload")
+            if isinstance(event, Warmup):
+                for first in range(event.first_minute, event.last_minute + 1, max_minutes):
+                    last = min(first + max_minutes - 1, event.last_minute)
+                    rows = self.fetch(_WARMUP_BARS, (first, last, record.seq))
+                    if rows:
+                        yield self._cell(lambda cell, _: packed_bars(cell)[0].tobytes(), rows, "bar")
+
+    def stored(self, after: int = 0) -> Iterator[StoredBatch]:
+        """Yield the batches with a number greater than `after` as they stand, readable or not."""
+        universe = self.universe_after(after)
+        n_batches = max(1, PAGE_BARS // max(1, len(universe.names)))
+        walk = pages(self._connection, after, universe, n_batches)
+        while True:
+            with explained(self._path):
+                page = next(walk, None)
+            if page is None:
+                return
+            yield from page
+
+    def batches(self, after: int = 0) -> Iterator[BatchRecord]:
+        """Yield the batches with a number greater than `after`, ascending, with bounded memory.
+
+        Raises:
+            TapeDamagedError: One is missing or cannot be read; names batch and field.
+        """
+        for batch in self.stored(after):
+            after += 1
+            if batch.number != after:
+                raise self._damage(f"batch {after} is missing")
+            yield batch.read()
+
+    def last_batch(self) -> BatchRecord | None:
+        """Return the newest batch, or None."""
+        ((newest,),) = self.fetch(_NEWEST_NUMBER, ())
+        if newest is None:
+            return None
+        (batch,) = self.stored(newest - 1)
+        return batch.read()
+
+    def snapshot(self, at_most: int | None = None) -> Snapshot | None:
+        """Return the newest snapshot (after batch `at_most` or earlier), or None.
+
+        Raises:
+            TapeDamagedError: It does not match its checksum.
+        """
+        rows = self.fetch(_NEWEST_SNAPSHOT, (_ALL if at_most is None else at_most,))
+        if not rows:
+            return None
+        ((number, content, checksum),) = rows
+        if row_checksum("snapshot", (number, content)) != checksum:
+            raise self._damage(f"the snapshot after batch {number} does not match its checksum")
+        return decode_snapshot(content)
+
+    def universe_after(self, number: int) -> Universe:
+        """Return the universe after batch `number`."""
+        universe = Universe.first(tuple(one.name for one in self.instruments()))
+        rows = self.fetch(_CHANGES_OF_UNIVERSE, (UniverseChanged.__name__, number))
+        try:
+            return after_events(universe, tuple(event_of(row) for row in rows))
+        except ValueError as error:
+            raise self._damage(f"a change of the universe cannot be read: {error}") from error
+
+    def fetch(self, statement: str, cells: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement; the driver's errors become ours."""
+        with explained(self._path):
+            return self._connection.execute(statement, cells).fetchall()
+
+    def _model_version(self) -> str:
+        version = self.header().get("model_version")
+        if version is None:
+            raise self._damage("its header names no model")
+        return version
+
+    def _checked(self, table: Table) -> list[tuple[Any, ...]]:
+        """Return the rows of a table whose rows carry a checksum, without it."""
+        rows = self.fetch(whole(table), ())
+        for *cells, checksum in rows:
+            if row_checksum(table.name, cells) != checksum:
+                raise self._damage(f"row {cells[0]!r} of table {table.name} does not match its checksum")
+        return [row[:-1] for row in rows]
+
+    def _cell(self, read: Any, cell: Any, place: str) -> Any:
+        try:
+            return read(cell, place)
+        except ValueError as error:
+            raise self._damage(f"{place}: {error}") from error
+
+    def _damage(self, what: str) -> TapeDamagedError:
+        return TapeDamagedError(
+            f"the tape {self._path} is damaged: {what}; restore a copy, or replay it anew"
+        )
