@@ -1,0 +1,1 @@
+"""The paper account: fills at the next open, exact books, marks, and the band around every figure."""
