@@ -1,0 +1,1 @@
+"""How good the model is, in numbers that carry their uncertainty: skill, trades, drawdown, the verdict."""

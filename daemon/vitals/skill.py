@@ -1,0 +1,160 @@
+"""Skill of every expert and the blend against what needs no model, live and catch-up minutes apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from daemon.kernels import BoolArray, FloatArray, IntArray
+from daemon.labels import Matured
+from daemon.vitals.baselines import ONE_EACH, Baselines
+from daemon.vitals.intervals import Interval
+from daemon.vitals.track import Track
+
+
+@dataclass(frozen=True, slots=True)
+class SkillFigures:
+    """How good one expert is, over the window. Minutes are averaged first, then the minutes.
+
+    Intervals are None while there is too little to tell.
+
+    Attributes:
+        name: The expert, or `blend`.
+        minutes: Minutes with at least one judged label.
+        rows: Judged labels.
+        skill: Log-loss of the base rate less the expert's, nats a label; positive is better than the base
+        rate. skill_interval: The same, with its interval.
+        move: Part of `skill` from telling flat from moving.
+        direction: Part of `skill` from telling up from down; `skill` = `move` + `direction`.
+        accuracy: Share of labels whose likeliest class was right.
+        majority: The same for the most frequent class so far.
+        base_rate: The same for guessing in proportion to the base rate, in expectation.
+        last: The same for the instrument's last matured label.
+        over_majority: Accuracy less the majority's, paired.
+        hit_rate: Share of moves (labels up or down) whose direction was the likelier.
+        ic: Rank information coefficient of p(up) - p(down) with the return.
+    """
+
+    name: str
+    minutes: int
+    rows: int
+    skill: float
+    skill_interval: Interval | None
+    move: Interval | None
+    direction: Interval | None
+    accuracy: float
+    majority: float
+    base_rate: float
+    last: float
+    over_majority: Interval | None
+    hit_rate: Interval | None
+    ic: Interval | None
+
+
+class Skill:
+    """Judges labels as they mature; bounded by the window.
+
+    Args:
+        names: The series in order: experts (raw, calibrated), the blend.
+        n_instruments: Width of the universe.
+        horizon_minutes: Of the labels.
+        span: How many ordinals a decision may wait (`Labeller.span`).
+        window_minutes: How far back figures look.
+        prior: (3,) labels the base rate begins with, by class.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        n_instruments: int,
+        horizon_minutes: int,
+        span: int,
+        window_minutes: int,
+        prior: IntArray = ONE_EACH,
+    ) -> None:
+        self.names = tuple(names)
+        self._baselines = Baselines(span, n_instruments, prior)
+        self._live, self._catch_up = (
+            Track(len(self.names), n_instruments, horizon_minutes, window_minutes) for _ in range(2)
+        )
+
+    def update(
+        self, ordinal: int, n_minutes: int, matured: Matured, said: FloatArray, known: BoolArray
+    ) -> None:
+        """Judge the labels that matured in the next minutes.
+
+        Any chunking of the same minutes gives the same bits.
+
+        Args:
+            ordinal: Ordinal of the first of these minutes; calls follow each other without a gap.
+            n_minutes: How many minutes.
+            matured: All labels that matured in them, scored or not: the base rate learns from all.
+            said: (n_labels, n_series, 3) log-probabilities said at the decision; NaN for a silent expert.
+            known: (n_labels,) whether the decision was scored at all.
+        """
+        baseline = self._baselines.judge(ordinal, n_minutes, matured)
+        for track, chosen in (
+            (self._live, known & ~matured.catch_up),
+            (self._catch_up, known & matured.catch_up),
+        ):
+            track.update(ordinal, n_minutes, matured, said, baseline, chosen)
+
+    def figures(self) -> tuple[SkillFigures, ...]:
+        """Return the figures of the live minutes in the window, one for each series."""
+        return self._figures(self._live)
+
+    def catch_up_figures(self) -> tuple[SkillFigures, ...]:
+        """Return the figures of the minutes that were missed live and filled from history."""
+        return self._figures(self._catch_up)
+
+    def _figures(self, track: Track) -> tuple[SkillFigures, ...]:
+        return tuple(_figures_of(name, track, series) for series, name in enumerate(self.names))
+
+    def regrouped(self, index: IntArray) -> "Skill":
+        """Return the same for another universe: `index[j]` is the old column, or -1 for a new instrument.
+
+        Whether the information coefficient is taken across instruments or over time stays as it began.
+        """
+        self._baselines = self._baselines.regrouped(index)
+        return self
+
+    def to_fields(self) -> dict[str, object]:
+        """Return the state as plain data."""
+        return {
+            "baselines": self._baselines.to_fields(),
+            "live": self._live.to_fields(),
+            "catch_up": self._catch_up.to_fields(),
+        }
+
+    def restored(self, fields: Mapping[str, Any]) -> "Skill":
+        """Take the state of `to_fields` and return itself."""
+        self._baselines.restored(fields["baselines"])
+        self._live.restored(fields["live"])
+        self._catch_up.restored(fields["catch_up"])
+        return self
+
+
+def _figures_of(name: str, track: Track, series: int) -> SkillFigures:
+    total = track.totals(series)
+    minutes = total["minutes"]
+    return SkillFigures(
+        name=name,
+        minutes=int(minutes),
+        rows=int(total["rows"]),
+        skill=_share(total["move"] + total["direction"], minutes),
+        skill_interval=track.interval(series, ("move", "direction"), (), "minutes"),
+        move=track.interval(series, ("move",), (), "minutes"),
+        direction=track.interval(series, ("direction",), (), "minutes"),
+        accuracy=_share(total["accuracy"], minutes),
+        majority=_share(total["majority"], minutes),
+        base_rate=_share(total["base_rate"], minutes),
+        last=_share(total["last"], minutes),
+        over_majority=track.interval(series, ("accuracy",), ("majority",), "minutes"),
+        hit_rate=track.interval(series, ("hits",), (), "moving_minutes"),
+        ic=track.interval(series, ("ic",), (), "ic_count"),
+    )
+
+
+def _share(total: float, count: float) -> float:
+    return total / count if count else float(np.nan)
