@@ -28,6 +28,8 @@ from daemon.kernels import IntArray
 
 Rows = Iterator[tuple[Cell, ...]]
 
+_SLICE = 16_384
+
 
 @dataclass(frozen=True, slots=True)
 class GroupRows:
@@ -73,7 +75,7 @@ class GroupRows:
         for record, end, count in zip(batches, ends, counts.tolist(), strict=True):
             for event in record.events:
                 universe = _apply(event, universe, joined, extra)
-            if not universe.is_first:
+            if not universe.is_first and count:
                 bars = bars if bars.flags.writeable else bars.copy()
                 bars["instrument"][end - count : end] = universe.ids[bars["instrument"][end - count : end]]
         if extra:
@@ -89,12 +91,18 @@ class GroupRows:
             yield schema.instrument, self._instruments()
         checksums, rows = PartsChecksums(), BatchRows()
         yield schema.batch, (rows.of(record, checksums.of(record)) for record in self.batches)
-        yield schema.bar, bar_cells(self.bars, self.seq.tolist())
+        yield schema.bar, self._bars()
         events = [(e.seq, record.batch, e.kind, e.payload) for record in self.batches for e in record.events]
         yield schema.event, iter(events)
         for part in PART_TABLES:
             holders = [record for record in self.batches if getattr(record, part.field)]
             yield part.table, (row for record in holders for row in part.rows(record))
+
+    def _bars(self) -> Rows:
+        # Cells are Python objects, ten times the size of a packed bar: never all of a group's at once.
+        for start in range(0, len(self.bars), _SLICE):
+            span = slice(start, start + _SLICE)
+            yield from bar_cells(self.bars[span], self.seq[span].tolist())
 
     def _instruments(self) -> Rows:
         for key, seq, one in self.joined:

@@ -33,7 +33,7 @@ _NEWEST_SNAPSHOT: Final = (
     )
     + " LIMIT 1"
 )
-_WARMUP_BARS: Final = text(
+_ADMITTED_BARS: Final = text(
     select(schema.bar)
     .where(
         schema.bar.c.minute.between(bindparam("first"), bindparam("last")),
@@ -153,14 +153,32 @@ class SqliteTapeReader:
 
     def warmup(self, max_minutes: int) -> Iterator[bytes]:
         """Yield the warm-up bars in packed `BAR_RECORD` blocks ascending by (minute, instrument)."""
+        found = self.warmup_event()
+        if found is None:
+            return
+        seq, event = found
+        first = self._next_minute(event.first_minute)
+        while first is not None and first <= event.last_minute:
+            last = min(first + max_minutes - 1, event.last_minute)
+            block = self.admitted_bars(first, last, seq)
+            if block:
+                yield block
+            first = self._next_minute(last + 1)
+
+    def warmup_event(self) -> tuple[int, Warmup] | None:
+        """Return the sequence number and content of the event that tells of the warm-up bars."""
         for record in self.begin_events():
-            event = self._cell(lambda cell, _: chain.read_event(cell), record, "event.payload")
-            if isinstance(event, Warmup):
-                for first in range(event.first_minute, event.last_minute + 1, max_minutes):
-                    last = min(first + max_minutes - 1, event.last_minute)
-                    rows = self.fetch(_WARMUP_BARS, (first, last, record.seq))
-                    if rows:
-                        yield self._cell(lambda cell, _: packed_bars(cell)[0].tobytes(), rows, "bar")
+            if record.kind == Warmup.__name__:
+                event = self._cell(lambda cell, _: chain.read_event(cell), record, f"event {record.seq}")
+                if isinstance(event, Warmup):
+                    return record.seq, event
+        return None
+
+    def admitted_bars(self, first_minute: int, last_minute: int, seq: int) -> bytes:
+        """Return the bars of [first_minute, last_minute] that the input `seq` admitted, packed, by id."""
+        rows = self.fetch(_ADMITTED_BARS, (first_minute, last_minute, seq))
+        packed: bytes = self._cell(lambda cells, _: packed_bars(cells)[0].tobytes(), rows, "bar")
+        return packed
 
     def stored(self, after: int = 0) -> Iterator[StoredBatch]:
         """Yield the batches with a number greater than `after` as they stand, readable or not."""
@@ -221,6 +239,22 @@ class SqliteTapeReader:
         """Return the rows of a statement; the driver's errors become ours."""
         with explained(self._path):
             return self._connection.execute(statement, cells).fetchall()
+
+    def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a statement one by one; the driver's errors become ours."""
+        with explained(self._path):
+            cursor = self._connection.execute(statement)
+        while True:
+            with explained(self._path):
+                row = cursor.fetchone()
+            if row is None:
+                return
+            yield row
+
+    def _next_minute(self, minute: int) -> int | None:
+        """Return the first minute from `minute` on that has a bar: no time is spent on weekends or nights."""
+        ((found,),) = self.fetch("SELECT min(minute) FROM bar WHERE minute >= ?", (minute,))
+        return None if found is None else int(self._cell(read_int, found, "bar.minute"))
 
     def _model_version(self) -> str:
         version = self.header().get("model_version")

@@ -99,6 +99,8 @@ class PartTable(Generic[Item]):
         Raises:
             MalformedCellError: A cell is none of ours, or a position is missing.
         """
+        if not rows:
+            return ()
         if [row[1] for row in rows] != list(range(len(rows))):
             raise MalformedCellError(f"{self.table.name}.position does not count up from 0")
         return tuple(self.codec.item(row[2:]) for row in rows)
@@ -116,6 +118,22 @@ _BOOK: Final = Codec(Book, schema.batch)
 _BOOK_AT: Final = slice(5, 15)
 
 
+def _book_cells(book: Book) -> tuple[Cell, ...]:
+    """Return what `_BOOK.cells` returns, in a third of its time: there is one a minute."""
+    return (
+        str(book.equity),
+        str(book.best),
+        str(book.worst),
+        str(book.cash),
+        str(book.realised),
+        str(book.fees),
+        float_cell(book.gross),
+        float_cell(book.net),
+        float_cell(book.drawdown),
+        book.mode.value,
+    )
+
+
 class BatchRows:
     """Makes the rows of table `batch`; remembers the last book's cells, because a book rarely changes."""
 
@@ -126,7 +144,7 @@ class BatchRows:
     def of(self, record: BatchRecord, parts: bytes) -> tuple[Cell, ...]:
         """Return the row of one batch."""
         if record.book is not self._book:
-            self._book, self._cells = record.book, _BOOK.cells(record.book)
+            self._book, self._cells = record.book, _book_cells(record.book)
         head = (record.batch, record.seq, record.minute, int(record.catch_up), record.decisions)
         return (*head, *self._cells, parts, record.digest)
 

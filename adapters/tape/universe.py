@@ -17,15 +17,17 @@ class Universe:
     Attributes:
         known: Id of every instrument the run ever had, by name.
         names: Those of this moment, sorted: the engine's order.
+        is_first: Ids and the engine's places are the same numbers, as they are until the universe changes.
     """
 
     known: Mapping[str, int]
     names: tuple[str, ...]
+    is_first: bool
 
     @classmethod
     def first(cls, names: tuple[str, ...]) -> Self:
         """Return the universe a run starts with."""
-        return cls({name: index for index, name in enumerate(names)}, names)
+        return cls({name: index for index, name in enumerate(names)}, names, is_first=True)
 
     def changed(self, event: UniverseChanged) -> tuple[Self, dict[int, Instrument]]:
         """Return the universe after `event`, and the instruments it makes known by their new id."""
@@ -33,7 +35,8 @@ class Universe:
         fresh = dict(enumerate(new, start=len(self.known)))
         known = {**self.known, **{instrument.name: key for key, instrument in fresh.items()}}
         stay = set(self.names) - set(event.removed) | {instrument.name for instrument in event.added}
-        return type(self)(known, tuple(sorted(stay))), fresh
+        names = tuple(sorted(stay))
+        return type(self)(known, names, all(known[name] == at for at, name in enumerate(names))), fresh
 
     @property
     def ids(self) -> IntArray:
@@ -51,8 +54,3 @@ class Universe:
         bars["instrument"] = [place[key] for key in bars["instrument"].tolist()]
         ordered: np.ndarray = bars[np.argsort(bars["instrument"], kind="stable")]
         return ordered
-
-    @property
-    def is_first(self) -> bool:
-        """Whether ids and the engine's places are the same numbers."""
-        return all(self.known[name] == at for at, name in enumerate(self.names))

@@ -65,7 +65,7 @@ def instruments(n: int = 3) -> tuple[Instrument, ...]:
 
 
 def bars(minutes: Sequence[int], n_instruments: int, seed: int, flags: int = 0) -> np.ndarray:
-    """Packed bars of every instrument in every minute but now and then one; some do not say what takers bought."""
+    """Packed bars of every instrument in every minute but now and then one, some without takers."""
     random = np.random.default_rng(seed)
     rows = np.empty(len(minutes) * n_instruments, BAR_RECORD)
     rows["minute"] = np.repeat(np.asarray(minutes, dtype=np.int64), n_instruments)
