@@ -108,8 +108,8 @@ def _read_document(path: Path | None) -> Document:
         line = content.count(b"\n", 0, error.start) + 1
         raise SettingsError([f"{path}:{line}: is not UTF-8 text; save the file as UTF-8"]) from None
     document = parse(text)
-    if document.problems:
-        return document
+    if document.data is None and document.problems:
+        raise SettingsError([f"{path}:{line}: {problem}" for line, problem in document.problems])
     if document.data is None:
         raise SettingsError(
             [f"{path}: is empty; write at least one section, or leave --config out to take the defaults"]

@@ -84,5 +84,5 @@ def _plain(value: object) -> object:
 
 
 def _represent_decimal(representer: BaseRepresenter, value: Decimal) -> ScalarNode:
-    kind = "int" if value == value.to_integral_value() else "float"
-    return representer.represent_scalar(f"tag:yaml.org,2002:{kind}", f"{value:f}")
+    text = f"{value:f}"
+    return representer.represent_scalar(f"tag:yaml.org,2002:{'float' if '.' in text else 'int'}", text)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import ConstructorError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -79,6 +80,8 @@ def _explain(error: MarkedYAMLError) -> str:
         return "is not valid YAML here; check the indentation, and quote a text that holds `: `"
     if "constructor for the tag" in problem:
         return "has a YAML tag (`!...`) that settings do not know; remove the tag"
+    if "refers to itself" in problem:
+        return f"{problem}; write the value out"
     return f"is not valid YAML: {problem}; check brackets, quotes and indentation"
 
 
@@ -92,8 +95,8 @@ class _Reader:
     def build(self, node: Node, path: Path, parents: tuple[int, ...]) -> object:
         """Return a node's data; `parents` are the ids of the nodes it stands in (an alias may name one)."""
         if id(node) in parents:
-            self._problem(node, "refers to itself through an alias; write the value out")
-            return None
+            problem = "a value refers to itself through an alias"
+            raise ConstructorError(problem=problem, problem_mark=node.start_mark)
         parents = (*parents, id(node))
         if isinstance(node, MappingNode):
             return self._mapping(node, path, parents)
@@ -116,9 +119,7 @@ class _Reader:
             if key in mapping:
                 dotted = ".".join(map(str, here))
                 first = self.document.lines[here]
-                self._problem(
-                    key_node, f"{dotted} stands here a second time (first in line {first}); keep one"
-                )
+                self._problem(key_node, f"{dotted} stands here again (first in line {first}); keep one")
                 continue
             self.document.lines[here] = key_node.start_mark.line + 1
             mapping[key] = self.build(value_node, here, parents)

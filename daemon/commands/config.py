@@ -19,7 +19,8 @@ def check(file: Path) -> None:
     from adapters.files.settings_file import read_settings
 
     loaded = read_settings(file, os.environ)
-    note = f" ({len(loaded.origins)} settings from the environment)" if loaded.origins else ""
+    count = len(loaded.origins)
+    note = f" ({count} setting{'s' * (count > 1)} from the environment)" if count else ""
     click.echo(f"{file}: valid{note}")
 
 
