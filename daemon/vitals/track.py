@@ -62,7 +62,7 @@ class Track:
         table[..., -2] = ~np.isnan(ic)
         table[..., -1] = np.nan_to_num(ic)
         used = np.nonzero(np.any(table[..., 0] + table[..., -2] > 0.0, axis=1))[0]
-        self._buckets.add(used + ordinal, table[used].reshape(len(used), -1))
+        self._buckets.add(used + ordinal, table[used].reshape(len(used), self._n_series * len(COLUMNS)))
 
     def totals(self, series: int) -> dict[str, float]:
         """Return the window's sums of one series, by column."""
