@@ -6,13 +6,16 @@ from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from adapters.files.settings_fields import child_model, find_field, is_secret, section_of
 from adapters.files.settings_yaml import Document, Path
 
 # pydantic speaks of Python's types; the user writes YAML.
 OUR_WORDS = {"valid tuple": "list", "valid dictionary": "mapping", "valid string": "text"}
+
+
+Details = Mapping[str, Any]
+"""One of pydantic's complaints: type, loc, msg, input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Location:
 def explain(model: type[BaseModel], error: ValidationError, where: Location) -> list[str]:
     """Return one sentence for each thing that is wrong, in the order of the settings' fields."""
     # A field that may be of several kinds is refused once for each of them: one sentence for all.
-    reasons: dict[Path, list[ErrorDetails]] = {}
+    reasons: dict[Path, list[Details]] = {}
     for details in error.errors(include_url=False):
         path = _path(model, details)
         reasons.setdefault(path, []).append(details)
@@ -85,9 +88,9 @@ def _all_fields(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
             yield from _all_fields(section, f"{prefix}{name}.")
 
 
-def _path(model: type[BaseModel], details: ErrorDetails) -> Path:
+def _path(model: type[BaseModel], details: Details) -> Path:
     """Return pydantic's location without the names of union members that it puts behind a field."""
-    path = details["loc"]
+    path: Path = details["loc"]
     if details["type"] == "extra_forbidden":
         return path
     for length in range(1, len(path) + 1):
@@ -100,7 +103,7 @@ def _path(model: type[BaseModel], details: ErrorDetails) -> Path:
     return path
 
 
-def _sentence(model: type[BaseModel], path: Path, found: list[ErrorDetails]) -> str:
+def _sentence(model: type[BaseModel], path: Path, found: list[Details]) -> str:
     first = found[0]
     if first["type"] == "extra_forbidden":
         return unknown(model, path)
@@ -123,7 +126,7 @@ def child_model_at(model: type[BaseModel], path: Path) -> type[BaseModel] | None
     return child_model(section, str(path[-1])) if section is not None and path else None
 
 
-def _shown(model: type[BaseModel], path: Path, details: ErrorDetails) -> str:
+def _shown(model: type[BaseModel], path: Path, details: Details) -> str:
     section = section_of(model, path)
     value: Any = details["input"]
     if (section is not None and is_secret(section, str(path[-1]))) or isinstance(value, dict | list | tuple):
