@@ -49,8 +49,9 @@ class BarrierState:
         ordinal: Ordinal of the next minute.
         sigma: (n_slots, n_instruments), NaN where no decision was made.
         entry: (n_slots, n_instruments), entry price; NaN where no label is alive.
-        up: (n_slots, n_instruments), upper barrier as a price; +inf where no label is alive.
-        down: The lower one; -inf where no label is alive.
+        up: (n_slots, n_instruments), upper barrier as a price; +inf where no label is alive; its ratio to the
+            entry price where entry comes next minute.
+        down: The lower one alike; -inf where no label is alive.
         share_before: (n_slots, n_instruments) int64, `share` before the entry minute was added.
         catch_up: (n_slots, n_instruments) bool.
         alive: (n_instruments,) int64, labels alive.
@@ -109,6 +110,7 @@ class BarrierLabeller:
         self._horizon = settings.horizon_minutes
         self._late = settings.late_minutes
         self._n_slots = settings.horizon_minutes + settings.late_minutes + 2
+        self._waits = np.arange(settings.late_minutes + 1)
         root = math.sqrt(settings.horizon_minutes)
         self._up, self._down = settings.barrier_up_sigma * root, -settings.barrier_down_sigma * root
 
@@ -127,18 +129,17 @@ class BarrierLabeller:
         void = np.zeros((len(minutes), len(Void)), dtype=np.int64)
         tradable = minutes.tradable
         known = np.where(minutes.present, sigma, np.nan)
+        up, down = kernels.exp(self._up * known), kernels.exp(self._down * known)
+        high, low = np.where(tradable, minutes.high, -np.inf), np.where(tradable, minutes.low, np.inf)
         parts: list[LabelRows] = []
         for t in range(len(minutes)):
-            ended = [state.late, *self._time_out(state, tradable[t], minutes.open[t])]
-            state.late = state.late[:0]
+            open_ = minutes.open[t]
+            ended = [self._time_out(state, tradable[t], open_)]
             void[t, Void.NO_EXIT] = self._expire(state)
-            void[t, Void.NO_ENTRY] = self._enter(state, tradable[t], minutes.open[t])
-            self._share_minute(state)
-            ended += self._touch(state, tradable[t], (minutes.open[t], minutes.high[t], minutes.low[t]))
-            self._decide(state, known[t], catch_up=bool(minutes.catch_up[t]))
-            part = np.concatenate(ended)
-            part["at"] = t
-            parts.append(self._weighted(state, part))
+            void[t, Void.NO_ENTRY] = self._enter(state, tradable[t], open_)
+            ended.append(self._touch(state, open_, high[t], low[t]))
+            self._decide(state, (known[t], up[t], down[t]), catch_up=bool(minutes.catch_up[t]))
+            parts.append(self._weighted(state, ended, t))
         return in_order(parts, void), state
 
     def extend(
@@ -147,90 +148,85 @@ class BarrierLabeller:
         """Let late bars end labels that still wait; see `Labeller.extend`."""
         now, width = state.ordinal, len(state.alive)
         only = np.arange(width) == instrument
-        for ordinal, (_, open_, high, low, _, volume, _, synthetic) in zip(
-            ordinals, backfill.bars, strict=True
-        ):
+        decided = now - 1 - (now - 1 - np.arange(self._n_slots)) % self._n_slots
+        for ordinal, (_, *prices, _, volume, _, synthetic) in zip(ordinals, backfill.bars, strict=True):
             if synthetic or volume <= 0.0:
                 continue
+            open_, high, low = (np.full(width, price) for price in prices)
+            # A label that was entered after that minute learns nothing from it: hide it.
+            younger = (decided >= ordinal - 1)[:, None] | ~only
+            hidden = [array.copy() for array in (state.entry, state.up, state.down)]
+            for array, fill in zip(
+                (state.entry, state.up, state.down), (np.nan, np.inf, -np.inf), strict=True
+            ):
+                array[younger] = fill
             state.ordinal = ordinal
-            prices = [np.full(width, price) for price in (open_, high, low)]
-            younger = state.entry.copy()  # entered after that minute: it says nothing of them
-            older = self._decided(now) < ordinal - 1
-            state.entry = np.where(older[:, None], state.entry, np.nan)
-            ended = self._time_out(state, only, prices[0]) + self._touch(
-                state, only, (prices[0], prices[1], prices[2])
-            )
-            state.entry = np.where(older[:, None], state.entry, younger)
-            part = np.concatenate([state.late, *ended])
-            part["catch_up"] = True
-            state.late = part
-        state.ordinal = now
+            ended = [self._time_out(state, only, open_), self._touch(state, open_, high, low)]
+            state.ordinal = now
+            for array, before in zip((state.entry, state.up, state.down), hidden, strict=True):
+                array[younger] = before[younger]
+            late = [part for part in ended if part is not None]
+            for part in late:
+                part["catch_up"] = True
+            state.late = np.concatenate([state.late, *late])
         return state
 
-    def _decided(self, now: int) -> IntArray:
-        """Return the ordinal of the decision in each slot, (n_slots,), where `now` is the next minute."""
-        return now - 1 - (now - 1 - np.arange(self._n_slots)) % self._n_slots
-
-    def _time_out(self, state: BarrierState, tradable: BoolArray, open_: FloatArray) -> list[LabelRows]:
+    def _time_out(self, state: BarrierState, tradable: BoolArray, open_: FloatArray) -> LabelRows | None:
         """End at this open the labels whose horizon is over."""
-        last = state.ordinal - 1 - self._horizon
-        decided = np.arange(last - self._late, last + 1)
-        slots = decided % self._n_slots
-        row, instrument = np.nonzero(~np.isnan(state.entry[slots]) & tradable)
+        oldest = state.ordinal - 1 - self._horizon - self._late
+        slots = (oldest + self._waits) % self._n_slots
+        row, instrument = np.nonzero((state.entry[slots] > 0.0) & tradable)
         if not len(row):
-            return []
+            return None
         slot, price = slots[row], open_[instrument]
         up, down = price >= state.up[slot, instrument], price <= state.down[slot, instrument]
         label = np.where(up, Move.UP, np.where(down, Move.DOWN, Move.FLAT))
-        return [self._ended(state, (slot, instrument), decided[row], price, label)]
+        return self._ended(state, (slot, instrument), oldest + row, price, label)
 
     def _expire(self, state: BarrierState) -> int:
         """Drop the labels whose last chance for an exit was this minute; return how many."""
         slot = (state.ordinal - 1 - self._horizon - self._late) % self._n_slots
-        waiting = ~np.isnan(state.entry[slot])
-        count = int(waiting.sum())
-        if count:
-            self._clear(state, (np.full(count, slot), np.nonzero(waiting)[0]))
-        return count
+        waiting = np.nonzero(state.entry[slot] > 0.0)[0]
+        if len(waiting):
+            self._clear(state, (np.full(len(waiting), slot), waiting))
+        return len(waiting)
 
     def _enter(self, state: BarrierState, tradable: BoolArray, open_: FloatArray) -> int:
-        """Enter the decisions of the minute before at this open; return how many could not."""
-        slot = (state.ordinal - 1) % self._n_slots
-        decided = ~np.isnan(state.sigma[slot])
-        entered = np.nonzero(decided & tradable)[0]
-        price, sigma = open_[entered], state.sigma[slot, entered]
-        state.entry[slot, entered] = price
-        state.up[slot, entered] = price * kernels.exp(self._up * sigma)
-        state.down[slot, entered] = price * kernels.exp(self._down * sigma)
-        state.share_before[slot, entered] = state.share[entered]
-        state.alive[entered] += 1
-        return int(decided.sum()) - len(entered)
+        """Enter the decisions of the minute before at this open; return how many could not.
 
-    def _share_minute(self, state: BarrierState) -> None:
+        Until then `up` and `down` of their slot hold factors.
+        """
+        slot = (state.ordinal - 1) % self._n_slots
+        decided = state.sigma[slot] > 0.0
+        entered = decided & tradable
+        state.entry[slot] = np.where(entered, open_, np.nan)
+        state.up[slot] = np.where(entered, open_ * state.up[slot], np.inf)
+        state.down[slot] = np.where(entered, open_ * state.down[slot], -np.inf)
+        state.share_before[slot] = state.share
+        state.alive += entered
         state.share += np.where(state.alive > 0, SHARE_UNIT // np.maximum(state.alive, 1), 0)
         state.n_shared += 1
+        return int(np.count_nonzero(decided)) - int(np.count_nonzero(entered))
 
     def _touch(
-        self, state: BarrierState, tradable: BoolArray, prices: tuple[FloatArray, FloatArray, FloatArray]
-    ) -> list[LabelRows]:
-        """End the labels whose barrier this minute's bar reaches."""
-        open_, high, low = prices
-        touched = (np.where(tradable, high, -np.inf) >= state.up) | (
-            np.where(tradable, low, np.inf) <= state.down
-        )
-        slot, instrument = np.nonzero(touched & ~np.isnan(state.entry))
+        self, state: BarrierState, open_: FloatArray, high: FloatArray, low: FloatArray
+    ) -> LabelRows | None:
+        """End the labels whose barrier this bar reaches; untradable bars have high -inf and low +inf."""
+        slot, instrument = np.nonzero((high >= state.up) | (low <= state.down))
         if not len(slot):
-            return []
+            return None
         up, down, first = state.up[slot, instrument], state.down[slot, instrument], open_[instrument]
         falls = (first <= down) | ((low[instrument] <= down) & (first < up))
         price = np.where(falls, np.minimum(first, down), np.maximum(first, up))
         label = np.where(falls, Move.DOWN, Move.UP)
         decided = state.ordinal - 1 - (state.ordinal - 1 - slot) % self._n_slots
-        return [self._ended(state, (slot, instrument), decided, price, label)]
+        return self._ended(state, (slot, instrument), decided, price, label)
 
-    def _decide(self, state: BarrierState, sigma: FloatArray, *, catch_up: bool) -> None:
+    def _decide(
+        self, state: BarrierState, known: tuple[FloatArray, FloatArray, FloatArray], *, catch_up: bool
+    ) -> None:
         slot = state.ordinal % self._n_slots
-        state.sigma[slot] = sigma
+        state.sigma[slot], state.up[slot], state.down[slot] = known
         state.catch_up[slot] = catch_up
         state.ordinal += 1
 
@@ -245,13 +241,12 @@ class BarrierLabeller:
         """Make label rows of pending cells and free them; `weight` is average uniqueness in SHARE_UNITs."""
         # A label that ends at an open has not lived in that minute, which is not in `share` yet.
         life = state.n_shared - 1 - decided
-        share = (state.share[cells[1]] - state.share_before[cells]) // life
         columns = {
             "decided": decided,
             "instrument": cells[1],
             "label": label,
             "ret": kernels.log(price / state.entry[cells]),
-            "weight": share,
+            "weight": (state.share[cells[1]] - state.share_before[cells]) // life,
             "sigma": state.sigma[cells],
             "catch_up": state.catch_up[cells],
         }
@@ -262,10 +257,14 @@ class BarrierLabeller:
         state.entry[cells], state.up[cells], state.down[cells] = np.nan, np.inf, -np.inf
         np.subtract.at(state.alive, cells[1], 1)
 
-    def _weighted(self, state: BarrierState, part: LabelRows) -> LabelRows:
+    def _weighted(self, state: BarrierState, ended: Sequence[LabelRows | None], at: int) -> LabelRows:
         """Turn average uniqueness into weights: over its mean among the labels matured up to this minute."""
-        if len(part):
-            state.share_total += int(part["weight"].astype(np.int64).sum())
-            state.n_matured += len(part)
-            part["weight"] *= state.n_matured / state.share_total
-        return part
+        parts = [state.late, *(part for part in ended if part is not None)]
+        rows = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        if len(rows):
+            rows["at"] = at
+            state.late = state.late[:0]
+            state.share_total += int(rows["weight"].astype(np.int64).sum())
+            state.n_matured += len(rows)
+            rows["weight"] *= state.n_matured / state.share_total
+        return rows

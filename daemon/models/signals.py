@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from daemon.errors import BundleError
+from daemon.errors import SettingsError
 from daemon.kernels import BoolArray, FloatArray, IntArray, log
 from daemon.labels.matured import N_CLASSES
 from daemon.models.simplex import UNIFORM, direction_logits, log_softmax, normalised
@@ -31,7 +31,7 @@ class Signals:
         name: Its name in decisions, weights and metrics.
 
     Raises:
-        BundleError: Probabilities that are negative or sum to zero, or numbers that are not finite.
+        SettingsError: Probabilities that are negative or sum to zero, or numbers that are not finite.
     """
 
     def __init__(
@@ -71,11 +71,8 @@ class Signals:
                 first + np.searchsorted(self._known_us[first:end], close_us[rows], side="right") - 1
             )
         exists = newest >= self._first[instrument]
-        known = (
-            exists & (close_us - self._known_us[np.where(exists, newest, 0)] <= self._max_age_us)
-            if exists.any()
-            else exists
-        )
+        known = exists.copy()
+        known[exists] = close_us[exists] - self._known_us[newest[exists]] <= self._max_age_us
         logp = np.full((len(minute), N_CLASSES), UNIFORM)
         logp[known] = self._logp[newest[known]]
         return logp, known
@@ -84,14 +81,16 @@ class Signals:
 def _log_probabilities(columns: Mapping[str, Any]) -> FloatArray:
     if "score" in columns:
         score = np.asarray(columns["score"], dtype=np.float64)
-        if not np.isfinite(score).all():
-            raise BundleError("signals: a score is not a finite number; leave out rows without a score")
+        _refuse(~np.isfinite(score), "its score is not a finite number")
         return log_softmax(direction_logits(np.clip(score, -_SUREST_SCORE, _SUREST_SCORE)))
     p = np.asarray(columns["p"], dtype=np.float64).reshape(-1, N_CLASSES)
     total = p[:, 0] + p[:, 1] + p[:, 2]
-    wrong = np.nonzero(~(np.isfinite(p).all(axis=1) & (p >= 0.0).all(axis=1) & (total > 0.0)))[0]
-    if len(wrong):
-        raise BundleError(
-            f"signals: row {int(wrong[0]) + 1}: down, flat and up must be finite, none negative, not all zero"
-        )
+    fine = np.isfinite(p).all(axis=1) & (p >= 0.0).all(axis=1) & (total > 0.0)
+    _refuse(~fine, "down, flat and up must be finite, none negative, not all zero")
     return normalised(log(np.maximum(p / total[:, None], _SMALLEST)))
+
+
+def _refuse(wrong: BoolArray, why: str) -> None:
+    if wrong.any():
+        row = int(np.argmax(wrong)) + 1
+        raise SettingsError([f"experts.signals.file: row {row}: {why}; leave such rows out"])

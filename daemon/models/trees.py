@@ -54,7 +54,7 @@ class BoostedTrees:
         wanted = N_CLASSES if header.objective in _MOVES else 1
         if header.objective not in _MOVES | _DIRECTIONS | _REGRESSIONS | _RANKINGS:
             raise BundleError(
-                f"the LightGBM objective {header.objective!r} is not supported: use multiclass with 3 classes "
+                f"the LightGBM objective {header.objective!r} is not supported: use 3-class multiclass "
                 "(down, flat, up), binary (up or not), or a regression objective"
             )
         try:
