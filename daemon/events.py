@@ -391,6 +391,7 @@ class BatchRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 BAR_FLAG_SYNTHETIC = 1
 BAR_FLAG_WARMUP = 2
 BAR_FLAG_BACKFILL = 4
+BAR_FLAG_REFUSED = 8
 
 BAR_RECORD = np.dtype(
     [

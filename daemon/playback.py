@@ -7,18 +7,31 @@ import msgspec
 import numpy as np
 
 from daemon import chain
-from daemon.events import BAR_FLAG_SYNTHETIC, BAR_RECORD, AnyEvent, BatchRecord, Minutes
+from daemon.events import (
+    BAR_FLAG_REFUSED,
+    BAR_FLAG_SYNTHETIC,
+    BAR_RECORD,
+    AnyEvent,
+    Backfill,
+    BatchRecord,
+    Minutes,
+    UniverseChanged,
+)
 
 
-def minutes_of(records: Sequence[BatchRecord], n_instruments: int) -> Minutes:
-    """Return the sealed minutes of batches that follow each other."""
-    packed = [np.frombuffer(record.bars, BAR_RECORD) for record in records]
-    at = np.repeat(np.arange(len(records)), [len(rows) for rows in packed])
+def minutes_of(
+    records: Sequence[BatchRecord], n_instruments: int, *, without_refused: bool = False
+) -> Minutes:
+    """Return the sealed minutes of batches that follow each other, with refused bars or without."""
+    bars = [np.frombuffer(record.bars, BAR_RECORD) for record in records]
+    at = np.repeat(np.arange(len(records)), [len(rows) for rows in bars])
     minutes = np.array([record.minute for record in records], dtype=np.int64)
     catch_up = np.array([record.catch_up for record in records], dtype=np.bool_)
-    return unpacked(
-        np.concatenate(packed) if packed else np.empty(0, BAR_RECORD), at, minutes, catch_up, n_instruments
-    )
+    rows = np.concatenate([np.empty(0, BAR_RECORD), *bars])
+    if without_refused:
+        admitted = (rows["flags"] & BAR_FLAG_REFUSED) == 0
+        rows, at = rows[admitted], at[admitted]
+    return unpacked(rows, at, minutes, catch_up, n_instruments)
 
 
 def unpacked(
@@ -45,7 +58,7 @@ def unpacked(
 
 
 def packed(minutes: Minutes, flags: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return (rows of dtype `BAR_RECORD`, (n_minutes + 1,) where each minute's rows begin)."""
+    """Return (rows of dtype `BAR_RECORD`, (n_rows,) index of each row's minute)."""
     at, instrument = np.nonzero(minutes.present)
     rows = np.empty(len(at), BAR_RECORD)
     rows["instrument"] = instrument
@@ -53,22 +66,44 @@ def packed(minutes: Minutes, flags: int = 0) -> tuple[np.ndarray, np.ndarray]:
     for name in ("open", "high", "low", "close", "volume", "taker"):
         rows[name] = getattr(minutes, name)[at, instrument]
     rows["flags"] = flags | (minutes.synthetic[at, instrument] * BAR_FLAG_SYNTHETIC)
-    return rows, np.searchsorted(at, np.arange(len(minutes) + 1))
+    return rows, at
 
 
 def inputs(
-    records: Iterable[BatchRecord], n_instruments: int, max_minutes: int
+    records: Iterable[BatchRecord],
+    instruments: Sequence[str],
+    max_minutes: int,
+    *,
+    without_refused: bool = False,
 ) -> Iterator[AnyEvent | Minutes]:
-    """Yield what went into the engine, in order: events, and minutes in runs of at most `max_minutes`."""
+    """Yield what went into the engine, in order: events, and minutes in runs of at most `max_minutes`.
+
+    Args:
+        records: Batches that follow each other.
+        instruments: Names of the run before the first of them, sorted.
+        max_minutes: Most minutes of a run.
+        without_refused: Leave out bars that the engine refused, of minutes and of backfills.
+    """
+    names = set(instruments)
     run: list[BatchRecord] = []
     for record in records:
         if run and (record.events or len(run) == max_minutes):
-            yield minutes_of(run, n_instruments)
+            yield minutes_of(run, len(names), without_refused=without_refused)
             run = []
-        yield from (chain.read_event(event) for event in record.events)
+        for event in map(chain.read_event, record.events):
+            if isinstance(event, UniverseChanged):
+                names = (names - set(event.removed)) | {instrument.name for instrument in event.added}
+            yield _admitted(event, record) if without_refused and isinstance(event, Backfill) else event
         run.append(record)
     if run:
-        yield minutes_of(run, n_instruments)
+        yield minutes_of(run, len(names), without_refused=without_refused)
+
+
+def _admitted(backfill: Backfill, record: BatchRecord) -> Backfill:
+    refused = {refusal.minute for refusal in record.refusals if refusal.subject == backfill.instrument}
+    return msgspec.structs.replace(
+        backfill, bars=tuple(bar for bar in backfill.bars if bar[0] not in refused)
+    )
 
 
 @dataclass(frozen=True, slots=True)

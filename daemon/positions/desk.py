@@ -146,6 +146,15 @@ class Desk:
                 ends.append(end)
         return Placed(tuple(orders), tuple(ends), tuple(refused))
 
+    def close_out(self, minute: int, instrument: int) -> Opened:
+        """Close whatever an instrument that leaves still holds and orders, as `delist` does."""
+        if instrument in self.account.marks:
+            fill, ends = self.delist(minute, instrument)
+            return Opened((fill,), ends)
+        end = self.broker.cancel(instrument, minute, DELISTED)
+        self._book = None
+        return NOTHING_OPENED if end is None else Opened((), (end,))
+
     def delist(self, minute: int, instrument: int) -> tuple[Fill, tuple[OrderEnd, ...]]:
         """Close a held instrument that is not traded any more.
 
@@ -245,7 +254,7 @@ class Desk:
             quantity = plus(account.held(instrument), order.remaining)
             mark = account.marks.get(instrument)
             price = order.price if mark is None else mark.close
-            leads_to[instrument] = float(quantity) * price / equity if equity > 0.0 else 0.0
+            leads_to[instrument] = float(quantity) * price / account.base
         return BookView(equity, account.weights, leads_to, halted)
 
     def _order(self, minute: int, instrument: int, quantity: Decimal, reason: Reason) -> Order:

@@ -77,10 +77,10 @@ def minutes(draw: st.DrawFn) -> Minutes:
 
 @given(minutes())
 def test_sealed_minutes_come_back_from_their_packed_bars(before: Minutes) -> None:
-    rows, starts = playback.packed(before)
+    rows, at = playback.packed(before)
     records = [
         msgspec.structs.replace(
-            record(t + 1, rows[starts[t] : starts[t + 1]].tobytes()),
+            record(t + 1, rows[at == t].tobytes()),
             minute=int(before.minute[t]),
             catch_up=bool(before.catch_up[t]),
         )
@@ -106,7 +106,7 @@ def test_inputs_are_cut_at_events_and_at_the_most_minutes_asked_for() -> None:
     records = [record(1), record(2), record(3), record(4, events=(pause,)), record(5)]
     seen = [
         len(item) if isinstance(item, Minutes) else type(item).__name__
-        for item in playback.inputs(records, 2, max_minutes=2)
+        for item in playback.inputs(records, NAMES, max_minutes=2)
     ]
     assert seen == [2, 1, "Command", 2]
 

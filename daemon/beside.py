@@ -1,0 +1,137 @@
+"""Inputs that are no minutes: what each of them changes between two batches.
+
+Whatever they bring about (bookings, moves of the trading state, refusals) stands in the batch of the next
+minute.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import ValidationError
+
+from daemon.events import (
+    AnyEvent,
+    ArithmeticChanged,
+    Backfill,
+    Command,
+    EventRecord,
+    FeedLost,
+    FeedRestored,
+    Fill,
+    ModelChanged,
+    OrderEnd,
+    Refusal,
+    SettingsChanged,
+    StateChange,
+    UniverseChanged,
+    Warmup,
+)
+from daemon.settings import Settings
+
+if TYPE_CHECKING:
+    from daemon.engine import Engine
+
+
+@dataclass(slots=True)
+class Beside:
+    """What came since the last minute and will stand in the next one's batch."""
+
+    events: list[EventRecord] = field(default_factory=list)
+    fills: list[Fill] = field(default_factory=list)
+    ends: list[OrderEnd] = field(default_factory=list)
+    changes: list[StateChange] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def absorb(engine: "Engine", beside: Beside, event: AnyEvent) -> None:
+    """Apply one event to the engine's state."""
+    run = engine.run
+    match event:
+        case Command():
+            beside.changes += run.trading.command(engine.minute, event.command, event.by)
+        case FeedLost():
+            lost = [run.names.index(name) for name in event.instruments if name in run.names]
+            beside.changes += run.trading.feed_lost(engine.minute, event.feed, lost)
+        case FeedRestored():
+            beside.changes += run.trading.feed_restored(engine.minute, event.feed)
+        case Backfill():
+            _backfill(engine, beside, event)
+        case SettingsChanged():
+            _change_settings(engine, beside, event)
+        case ModelChanged():
+            _change_model(engine, beside, event)
+        case UniverseChanged():
+            _change_universe(engine, beside, event)
+        case Warmup() | ArithmeticChanged():
+            pass  # they say something of the tape and change nothing here
+
+
+def _backfill(engine: "Engine", beside: Beside, event: Backfill) -> None:
+    if event.instrument not in engine.run.names:
+        beside.refusals.append(
+            _refusal(engine, event.instrument, "a backfill of an instrument that is not in the run")
+        )
+        return
+    engine.state, refusals = engine.inputs.extend(engine.state, event)
+    beside.refusals += refusals
+
+
+def _change_settings(engine: "Engine", beside: Beside, event: SettingsChanged) -> None:
+    """Take new settings whole, or refuse them whole with the sections that need a restart."""
+    now = engine.run.settings
+    try:
+        new = Settings.model_validate_json(event.settings_json)
+    except ValidationError as error:
+        beside.refusals.append(
+            _refusal(engine, "settings", f"{error.error_count()} problems: {error.errors()[0]['msg']}")
+        )
+        return
+    cold = [
+        name
+        for name in type(now).model_fields
+        if getattr(now, name) != getattr(new, name) and getattr(now, name).reload == "restart"
+    ]
+    if cold:
+        beside.refusals.append(_refusal(engine, "settings", f"a change of {', '.join(cold)} needs a restart"))
+        return
+    engine.run.reconfigure(new)
+
+
+def _change_model(engine: "Engine", beside: Beside, event: ModelChanged) -> None:
+    """Let another version trade, if it computes the same features and labels as the one before."""
+    now, new = engine.run.model, engine.library.get(event.version)
+    if new is None:
+        reason = "this version is not loaded"
+    elif new.plan.schema.hash != now.plan.schema.hash:
+        reason = "its features differ: " + "; ".join(now.plan.schema.differences(new.plan.schema))
+    elif new.bundle.labels != now.bundle.labels or new.bundle.experts != now.bundle.experts:
+        reason = "its labels or experts differ from those of the model that trades"
+    else:
+        engine.run.swap(new)
+        return
+    beside.refusals.append(_refusal(engine, f"model {event.version}", reason))
+
+
+def _change_universe(engine: "Engine", beside: Beside, event: UniverseChanged) -> None:
+    """Let instruments join and leave; a leaving one is closed at its last tradable close less worst costs."""
+    run = engine.run
+    for name in event.removed:
+        if name in run.names:
+            column = run.names.index(name)
+            fills, ends = run.desk.close_out(engine.minute, column)
+            beside.fills += fills
+            beside.ends += ends
+            run.costs.add(fills)
+            run.funnel.count_filled(fills, ends)
+    stay = [i for i in run.instruments if i.name not in event.removed]
+    join = [i for i in event.added if i.name not in run.names]
+    instruments = tuple(sorted([*stay, *join], key=lambda instrument: instrument.name))
+    old = {name: column for column, name in enumerate(run.names)}
+    index = np.array([old.get(i.name, -1) for i in instruments], dtype=np.int64)
+    run.regroup(index, instruments)
+    engine.state, engine.inputs = engine.inputs.regrouped(engine.state, index, run.names)
+
+
+def _refusal(engine: "Engine", subject: str, reason: str) -> Refusal:
+    return Refusal(minute=engine.minute, subject=subject, reason=reason)

@@ -1,0 +1,179 @@
+"""The experts of a run together: what each says of a chunk's rows, and what became of what they said.
+
+Columnar over a chunk. Only experts that learn go minute by minute, inside their own `run`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from daemon.kernels import BoolArray, FloatArray, IntArray
+from daemon.labels.matured import Matured
+from daemon.labels.pending import Pending
+from daemon.models.blend import BayesBlend, FixedBlend, minute_losses
+from daemon.models.calibration import Calibrator
+from daemon.models.expert import Learner, LearnerBatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PanelRows:
+    """The scored rows of a chunk, minute-major.
+
+    Attributes:
+        n_minutes: Minutes of the chunk.
+        ordinal: Ordinal of the chunk's first minute.
+        minute: (n_rows,) index into the chunk's minutes.
+        instrument: (n_rows,) index of the instrument.
+        values: (n_rows, n_features) features.
+        raw: By expert that does not learn: (n_rows, 3) log-probabilities; NaN rows where it says nothing.
+    """
+
+    n_minutes: int
+    ordinal: int
+    minute: IntArray
+    instrument: IntArray
+    values: FloatArray
+    raw: Mapping[str, FloatArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """What the experts say of a chunk's rows, and what they had said of the labels that matured in it.
+
+    Attributes:
+        experts: (n_experts, n_rows, 3) calibrated log-probabilities; NaN where an expert says nothing.
+        blend: (n_rows, 3) log-probabilities of the blend.
+        weights: (n_minutes, n_experts) weights of the blend in each minute.
+        judged: (n_matured, n_experts + 1, 3) log-probabilities said at the decision, the blend last.
+        judged_known: (n_matured,) whether the decision had been scored; where not, `judged` is zero.
+    """
+
+    experts: FloatArray
+    blend: FloatArray
+    weights: FloatArray
+    judged: FloatArray
+    judged_known: BoolArray
+
+
+class Panel:
+    """Experts, their calibrators and the blend, with what waits for its label."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        learners: Mapping[str, tuple[Learner, IntArray]],
+        calibrators: Mapping[str, Calibrator],
+        blend: FixedBlend | BayesBlend,
+        pending_minutes: int,
+        n_instruments: int,
+    ) -> None:
+        """Compose a panel.
+
+        Args:
+            names: All experts in order.
+            learners: By name the experts that learn, with the columns of their features among the rows'.
+            calibrators: By name; an expert without one speaks as it is.
+            blend: Makes one distribution of all.
+            pending_minutes: For how many minutes a decision may wait for its label.
+            n_instruments: Instruments of the run.
+        """
+        self.names = tuple(names)
+        self._learners = dict(learners)
+        self._calibrators = dict(calibrators)
+        self._blend: FixedBlend | BayesBlend = blend
+        self._span = pending_minutes
+        self._n_instruments = n_instruments
+        self._inputs = {
+            name: Pending(pending_minutes, n_instruments, (len(columns),))
+            for name, (_, columns) in learners.items()
+        }
+        self._spoken = Pending(pending_minutes, n_instruments, (len(self.names), 3))
+        self._blended = Pending(pending_minutes, n_instruments, (3,))
+
+    def score(self, rows: PanelRows, matured: Matured) -> Said:
+        """Teach the labels that matured, score the rows, calibrate, blend; all in the order of minutes."""
+        experts = np.stack([self._calibrated(name, self._raw(name, rows, matured)) for name in self.names])
+        judged, known = _keep(self._spoken, rows, np.ascontiguousarray(experts.transpose(1, 0, 2)), matured)
+        said = np.ascontiguousarray(judged[known].transpose(1, 0, 2))
+        losses = minute_losses(
+            said, ~np.isnan(said[:, :, 0]), matured.label[known], matured.at[known], rows.n_minutes
+        )
+        heard = ~np.isnan(experts[:, :, 0])
+        blend, weights = self._blend.combine(experts, heard, rows.minute, rows.n_minutes, losses)
+        judged_blend, _ = _keep(self._blended, rows, blend, matured)
+        return Said(
+            experts, blend, weights, np.concatenate([judged, judged_blend[:, None, :]], axis=1), known
+        )
+
+    def _raw(self, name: str, rows: PanelRows, matured: Matured) -> FloatArray:
+        if name not in self._learners:
+            return rows.raw[name]
+        learner, columns = self._learners[name]
+        inputs = np.ascontiguousarray(rows.values[:, columns])
+        taught, known = _keep(self._inputs[name], rows, inputs, matured)
+        batch = LearnerBatch(
+            n_minutes=rows.n_minutes,
+            row_minute=rows.minute,
+            row_values=inputs,
+            matured_at=matured.at[known],
+            matured_values=taught[known],
+            matured_label=matured.label[known],
+            matured_weight=matured.weight[known],
+        )
+        return learner.run(batch)
+
+    def _calibrated(self, name: str, raw: FloatArray) -> FloatArray:
+        calibrator = self._calibrators.get(name)
+        return raw if calibrator is None else calibrator.apply(raw)
+
+    def to_fields(self) -> dict[str, object]:
+        """Return the panel's state as plain data."""
+        return {
+            "learners": {name: learner.to_fields() for name, (learner, _) in self._learners.items()},
+            "blend": self._blend.to_fields(),
+            "inputs": {name: pending.to_fields() for name, pending in self._inputs.items()},
+            "spoken": self._spoken.to_fields(),
+            "blended": self._blended.to_fields(),
+        }
+
+    def restored(self, fields: Mapping[str, Any]) -> Self:
+        """Take up again where `to_fields` stood and return itself."""
+        for name, (learner, columns) in self._learners.items():
+            self._learners[name] = (learner.restored(fields["learners"][name]), columns)
+        self._blend = self._blend.restored(fields["blend"])
+        for name, (_, columns) in self._learners.items():
+            self._inputs[name] = self._waiting((len(columns),), fields["inputs"][name])
+        self._spoken = self._waiting((len(self.names), 3), fields["spoken"])
+        self._blended = self._waiting((3,), fields["blended"])
+        return self
+
+    def succeeding(self, before: Self) -> Self:
+        """Take over what waits for labels, weights, and learners of the same features; return itself."""
+        for name, (learner, columns) in self._learners.items():
+            old = before._learners[name][0]
+            if old.features == learner.features:
+                self._learners[name] = (old, columns)
+                self._inputs[name] = before._inputs[name]
+        self._blend = self._blend.restored(before._blend.to_fields())
+        self._spoken, self._blended = before._spoken, before._blended
+        return self
+
+    def regroup(self, index: IntArray) -> None:
+        """Go on with other instruments: column j is the old column index[j], or a new one for -1."""
+        self._n_instruments = len(index)
+        self._inputs = {name: pending.regrouped(index) for name, pending in self._inputs.items()}
+        self._spoken = self._spoken.regrouped(index)
+        self._blended = self._blended.regrouped(index)
+
+    def _waiting(self, shape: tuple[int, ...], fields: Mapping[str, Any]) -> Pending:
+        return Pending.from_fields(self._span, self._n_instruments, shape, fields)
+
+
+def _keep(
+    pending: Pending, rows: PanelRows, values: FloatArray, matured: Matured
+) -> tuple[FloatArray, BoolArray]:
+    """Keep what was said of the rows, and take out what had been said of the labels that matured."""
+    pending.store(rows.ordinal, rows.n_minutes, rows.minute, rows.instrument, values)
+    return pending.take(matured.decided, matured.instrument)

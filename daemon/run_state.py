@@ -1,0 +1,135 @@
+"""Everything that deciding a minute changes: what `process` reads and writes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from daemon.events import Instrument
+from daemon.kernels import IntArray
+from daemon.policy.costs import CostRates
+from daemon.policy.funnel import Funnel
+from daemon.policy.policy import Policy
+from daemon.policy.sizing import Sizer
+from daemon.policy.trading_state import TradingState
+from daemon.policy.turnover import Turnover
+from daemon.positions.desk import Desk
+from daemon.run_model import RunModel
+from daemon.settings import Settings
+from daemon.vitals.baselines import ONE_EACH
+from daemon.vitals.cost_totals import CostTotals
+from daemon.vitals.skill import Skill
+from daemon.vitals.trades import Trades
+
+BLEND = "blend"
+"""Name of the blend beside the experts', in figures and on the tape."""
+
+
+class RunState:
+    """The decision state of one run.
+
+    Attributes:
+        instruments: Of the run, sorted by name.
+        settings: In force.
+        model: The one that trades.
+        panel: Its experts, learning.
+        turnover: Traded value per day.
+        sizer: How large positions are.
+        rates: Costs as fractions.
+        policy: What is wanted.
+        desk: What is ordered and held.
+        trading: What is allowed.
+        funnel: What became of signals.
+        skill: How good the experts are.
+        trades: What trades earn.
+        costs: What trading has cost.
+    """
+
+    def __init__(self, model: RunModel, settings: Settings, instruments: Sequence[Instrument]) -> None:
+        self.instruments = tuple(instruments)
+        self.settings = settings
+        self.model = model
+        self.panel = model.panel(len(self.instruments))
+        self.turnover = Turnover(len(self.instruments))
+        self.sizer = Sizer(settings.policy, model.horizon_minutes)
+        self.rates = CostRates.of(settings.costs)
+        self.policy = Policy(settings.policy, model.horizon_minutes, self.sizer)
+        self.desk = Desk(settings.run.capital, settings.costs, settings.universe, self.instruments)
+        self.trading = TradingState(settings.risk, float(settings.run.capital))
+        self.funnel = Funnel()
+        self.skill = self._new_skill()
+        self.trades = Trades(model.horizon_minutes, settings.vitals.window_minutes)
+        self.costs = CostTotals()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the instruments, in the order of every column."""
+        return tuple(instrument.name for instrument in self.instruments)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Go on under other hot settings; the caller has checked that nothing else differs."""
+        self.settings = settings
+        self.sizer = Sizer(settings.policy, self.model.horizon_minutes)
+        self.rates = CostRates.of(settings.costs)
+        self.policy.reconfigure(settings.policy, self.model.horizon_minutes, self.sizer)
+        self.desk.reconfigure(settings.costs)
+        self.trading.reconfigure(settings.risk)
+
+    def swap(self, model: RunModel) -> None:
+        """Let another version of the same features and labels trade.
+
+        Experts that learn are kept where their features are the same; so are weights of the blend by name.
+        """
+        self.model = model
+        self.panel = model.panel(len(self.instruments)).succeeding(self.panel)
+
+    def regroup(self, index: IntArray, instruments: Sequence[Instrument]) -> None:
+        """Go on with other instruments: column j is the old column index[j], or a new one for -1."""
+        self.instruments = tuple(instruments)
+        self.panel.regroup(index)
+        self.turnover = self.turnover.regrouped(index)
+        self.policy.regroup(index)
+        self.desk.regroup(index, instruments)
+        self.trading.regroup(index)
+        self.skill = self.skill.regrouped(index)
+
+    def to_fields(self) -> dict[str, object]:
+        """Return the state as plain data."""
+        return {
+            "panel": self.panel.to_fields(),
+            "turnover": self.turnover.to_fields(),
+            "policy": self.policy.to_fields(),
+            "desk": self.desk.to_fields(),
+            "trading": self.trading.to_fields(),
+            "funnel": self.funnel.to_fields(),
+            "skill": self.skill.to_fields(),
+            "trades": self.trades.to_fields(),
+            "costs": self.costs.to_fields(),
+        }
+
+    def restore(self, fields: Mapping[str, Any]) -> None:
+        """Take up again where `to_fields` stood."""
+        self.panel = self.panel.restored(fields["panel"])
+        self.turnover = Turnover.from_fields(fields["turnover"])
+        self.policy.restore(fields["policy"])
+        self.desk.restore(fields["desk"])
+        self.trading = TradingState.from_fields(self.settings.risk, fields["trading"])
+        self.funnel = Funnel.from_fields(fields["funnel"])
+        self.skill = self.skill.restored(fields["skill"])
+        self.trades = self.trades.restored(fields["trades"])
+        self.costs = CostTotals.from_fields(fields["costs"])
+
+    def _new_skill(self) -> Skill:
+        return Skill(
+            (*self.model.bundle.experts, BLEND),
+            len(self.instruments),
+            self.model.horizon_minutes,
+            self.model.labeller.span,
+            self.settings.vitals.window_minutes,
+            self._base_rate(),
+        )
+
+    def _base_rate(self) -> IntArray:
+        """Return the class counts that the baseline begins with: what training saw, else one of each."""
+        seen = self.model.bundle.learners.get("base_rate")
+        return ONE_EACH if seen is None else np.array(seen["counts"], dtype=np.int64) + ONE_EACH

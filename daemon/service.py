@@ -1,0 +1,92 @@
+"""The asyncio shell around the engine: threads, bounded look-ahead, and an end between two batches.
+
+The engine works on one thread of its own, so that the event loop stays free. Scores that depend on sealed
+inputs alone are computed one chunk ahead on a second thread: LightGBM releases the interpreter while the
+engine's online learner holds it.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+from daemon.engine import Engine
+from daemon.events import AnyEvent, BatchRecord, Minutes, Snapshot
+
+Commit = Callable[[Sequence[BatchRecord], Snapshot | None], None]
+"""Makes a group of batches durable, with the snapshot after its last one where there is one."""
+
+Sink = Callable[[Sequence[BatchRecord]], None]
+"""Sees batches after they are durable. Runs on the event loop: it must return at once and must not raise."""
+
+
+def outcomes(
+    engine: Engine, inputs: Iterator[AnyEvent | Minutes], trees: Executor
+) -> Iterator[tuple[Sequence[BatchRecord], Snapshot | None]]:
+    """Drive the engine over `inputs`; yield what it decided, chunk by chunk, with snapshots that are due.
+
+    The scores of a chunk are computed on `trees` while the chunk before it is being decided.
+    """
+    ahead = None
+    for item in inputs:
+        if not isinstance(item, Minutes):
+            if ahead is not None:
+                yield engine.process(ahead.result())
+                ahead = None
+            engine.apply(item)
+            continue
+        for part in engine.parts(item):
+            prepared = engine.prepare(part)
+            scoring = trees.submit(engine.score, prepared)
+            if ahead is not None:
+                yield engine.process(ahead.result())
+            ahead = scoring
+    if ahead is not None:
+        yield engine.process(ahead.result())
+
+
+async def play(
+    engine: Engine,
+    inputs: Iterator[AnyEvent | Minutes],
+    commit: Commit,
+    sinks: Sequence[Sink] = (),
+    stop: asyncio.Event | None = None,
+) -> bool:
+    """Run the engine over `inputs` to their end, or until `stop` is set; then leave a last snapshot.
+
+    Args:
+        engine: Ready to decide its next minute.
+        inputs: Read on the engine's thread.
+        commit: Called on the engine's thread with every chunk's batches, before any sink sees them.
+        sinks: Called on the event loop after each commit.
+        stop: Ends the run after the chunk that is being decided; nothing is lost.
+
+    Returns:
+        Whether the inputs were played to their end.
+    """
+    loop = asyncio.get_running_loop()
+    halted = stop or asyncio.Event()
+
+    def until_halted() -> Iterator[AnyEvent | Minutes]:
+        for item in inputs:
+            yield item
+            if halted.is_set():
+                return
+
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="engine") as thread,
+        ThreadPoolExecutor(1, thread_name_prefix="trees") as trees,
+    ):
+        steps = outcomes(engine, until_halted(), trees)
+
+        def step() -> Sequence[BatchRecord] | None:
+            outcome = next(steps, None)
+            if outcome is None:
+                return None
+            commit(*outcome)
+            return outcome[0]
+
+        while (batches := await loop.run_in_executor(thread, step)) is not None:
+            for sink in sinks:
+                sink(batches)
+        await loop.run_in_executor(thread, lambda: commit((), engine.snapshot()))
+    return not halted.is_set()
