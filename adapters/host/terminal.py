@@ -49,15 +49,14 @@ class LiveTable:
         self._due_s = clock.monotonic_s()
         self._waiting: View | None = None
 
-    @property
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Whether a view given now would be shown: making one for nothing can be left out."""
         return self._clock.monotonic_s() >= self._due_s
 
     def show(self, view: View) -> None:
         """Show a view if one is due, else keep it until another comes."""
         self._waiting = view
-        if self.due:
+        if self.is_due():
             self._draw()
 
     def _draw(self) -> None:

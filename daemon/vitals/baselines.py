@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daemon.kernels import BoolArray, FloatArray, IntArray, log
-from daemon.labels import N_CLASSES, Matured
+from daemon.labels import N_CLASSES, Matured, Move
 
 NEVER: Final = -1
 ONE_EACH: Final = np.ones(N_CLASSES, dtype=np.int64)
@@ -20,11 +20,15 @@ class BaselineRows:
 
     Attributes:
         logp: (n_labels, 3) log of the base rate: the class frequencies of all labels matured until then.
+        moving_logp: (n_labels,) log of the frequency of down and up together.
+        share: (n_labels,) frequency of the class that came.
         majority: (n_labels,) bool, the most frequent class until then was right.
         last: (n_labels,) bool, the instrument's label that had matured last was right.
     """
 
     logp: FloatArray
+    moving_logp: FloatArray
+    share: FloatArray
     majority: BoolArray
     last: BoolArray
 
@@ -35,7 +39,7 @@ class Baselines:
     Args:
         span: How many ordinals a decision may wait for its label (`Labeller.span`).
         n_instruments: Width of the universe.
-        prior: (3,) labels to begin with, by class; one each by default.
+        prior: (3,) labels to begin with, by class, at least one each.
     """
 
     def __init__(self, span: int, n_instruments: int, prior: IntArray = ONE_EACH) -> None:
@@ -57,9 +61,14 @@ class Baselines:
         last = self._with_last(n_minutes, matured)
         # A backfilled label may be older than anything kept: then it is judged by the oldest that is.
         known_at = np.maximum(matured.decided - ordinal + self._span, 0)
-        then = counts[known_at]
+        then, n_known = counts[known_at], counts.sum(axis=1)
+        logs = [
+            log(c.astype(np.float64)) for c in (counts, counts[:, Move.DOWN] + counts[:, Move.UP], n_known)
+        ]
         result = BaselineRows(
-            logp=_log_shares(counts)[known_at],
+            logp=(logs[0] - logs[2][:, None])[known_at],
+            moving_logp=(logs[1] - logs[2])[known_at],
+            share=then[np.arange(len(then)), matured.label] / n_known[known_at],
             majority=np.argmax(then, axis=1) == matured.label,
             last=last[known_at, matured.instrument] == matured.label,
         )
@@ -95,9 +104,3 @@ class Baselines:
         self._counts = np.array(fields["counts"], dtype=np.int64)
         self._last = np.array(fields["last"], dtype=np.int8)
         return self
-
-
-def _log_shares(counts: IntArray) -> FloatArray:
-    """Return the log of each class's share; class counts are at least one, given a prior of one each."""
-    logs = log(counts.astype(np.float64))
-    return logs - log(counts.sum(axis=1).astype(np.float64))[:, None]

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from daemon.kernels import FloatArray, IntArray
-from daemon.vitals.ranks import rank_correlations
+from daemon.vitals.ranks import doubled_ranks, rank_correlations
 
 MIN_MEMBERS: Final = 5
 BLOCK_HORIZONS: Final = 24
@@ -83,9 +83,14 @@ def _by_group(
     group: IntArray, scores: FloatArray, ret: FloatArray, n_groups: int, min_pairs: int
 ) -> FloatArray:
     result = np.full((n_groups, scores.shape[1]), np.nan)
+    # Most experts have spoken everywhere: the returns are ranked once for all of them.
+    of_all = doubled_ranks(group, ret, n_groups)
     for series in range(scores.shape[1]):
         known = ~np.isnan(scores[:, series])
-        enough = np.bincount(group[known], minlength=n_groups) >= min_pairs
-        found = rank_correlations(group[known], scores[known, series], ret[known], n_groups)
+        own, ranked = group[known], of_all
+        if len(own) < len(group):
+            ranked = doubled_ranks(own, ret[known], n_groups)
+        enough = np.bincount(own, minlength=n_groups) >= min_pairs
+        found = rank_correlations(own, doubled_ranks(own, scores[known, series], n_groups), ranked, n_groups)
         result[enough, series] = found[enough]
     return result

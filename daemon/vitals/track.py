@@ -51,14 +51,16 @@ class Track:
     ) -> None:
         """Add the `chosen` (n_labels,) among the labels that matured in the next minutes."""
         at, label, said = matured.at[chosen], matured.label[chosen].astype(np.int64), said[chosen]
-        p = exp(np.nan_to_num(said))
-        scores = np.where(np.isnan(said[..., 0]), np.nan, p[..., Move.UP] - p[..., Move.DOWN])
+        # Of the three probabilities only two are needed, and an exponential is what costs most here.
+        down, up = (exp(np.nan_to_num(said[..., move])) for move in (Move.DOWN, Move.UP))
+        scores = np.where(np.isnan(said[..., 0]), np.nan, up - down)
         ic = self._ic.update(ordinal, n_minutes, at, scores, matured.ret[chosen])
         judged = _Labels(at, label, n_minutes, baseline, chosen)
         table = np.zeros((n_minutes, self._n_series, len(COLUMNS)))
         for series in range(self._n_series):
             heard = ~np.isnan(said[:, series, 0])
-            table[:, series, :-2] = judged.minutes_of(heard, said[heard, series], p[heard, series])
+            moving = down[heard, series] + up[heard, series]
+            table[:, series, :-2] = judged.minutes_of(heard, said[heard, series], moving)
         table[..., -2] = ~np.isnan(ic)
         table[..., -1] = np.nan_to_num(ic)
         used = np.nonzero(np.any(table[..., 0] + table[..., -2] > 0.0, axis=1))[0]
@@ -96,31 +98,34 @@ class _Labels:
         self, at: IntArray, label: IntArray, n_minutes: int, baseline: BaselineRows, chosen: BoolArray
     ) -> None:
         self._at, self._label, self._n_minutes = at, label, n_minutes
-        base_logp = baseline.logp[chosen]
-        self._base_total, self._base_move = _losses(base_logp, exp(base_logp), label)
-        self._base_p = exp(_picked(base_logp, label))
-        self._majority, self._last = baseline.majority[chosen], baseline.last[chosen]
+        logp = baseline.logp[chosen]
+        self._base_total = -_picked(logp, label)
+        self._base_move = np.where(label == Move.FLAT, self._base_total, -baseline.moving_logp[chosen])
+        self._share, self._majority = baseline.share[chosen], baseline.majority[chosen]
+        self._last = baseline.last[chosen]
 
-    def minutes_of(self, heard: BoolArray, logp: FloatArray, p: FloatArray) -> FloatArray:
+    def minutes_of(self, heard: BoolArray, logp: FloatArray, moving: FloatArray) -> FloatArray:
         """Return the columns up to `hits` of one series, (n_minutes, n_columns - 2).
 
         Args:
             heard: (n_labels,) whether the expert had spoken.
             logp: (n_heard, 3) what it had said.
-            p: exp(logp).
+            moving: (n_heard,) probability of down and up together.
         """
         at, label = self._at[heard], self._label[heard]
-        total, move = _losses(logp, p, label)
-        move_skill = self._base_move[heard] - move
         moved = label != Move.FLAT
-        went_up = label == Move.UP
-        hits = moved & ((p[:, Move.UP] > p[:, Move.DOWN]) == went_up) & (p[:, Move.UP] != p[:, Move.DOWN])
+        total = -_picked(logp, label)
+        move = total.copy()
+        move[moved] = -log(moving[moved])
+        move_skill = self._base_move[heard] - move
+        ahead = logp[:, Move.UP] - logp[:, Move.DOWN]
+        hits = ((label == Move.UP) & (ahead > 0.0)) | ((label == Move.DOWN) & (ahead < 0.0))
         columns = (
             move_skill,
             self._base_total[heard] - total - move_skill,
-            np.argmax(p, axis=1) == label,
+            np.argmax(logp, axis=1) == label,
             self._majority[heard],
-            self._base_p[heard],
+            self._share[heard],
             self._last[heard],
         )
         rows = np.bincount(at, minlength=self._n_minutes).astype(np.float64)
@@ -135,13 +140,4 @@ class _Labels:
 
 
 def _picked(values: FloatArray, label: IntArray) -> FloatArray:
-    return np.asarray(np.take_along_axis(values, label[:, None], axis=1)[:, 0], dtype=np.float64)
-
-
-def _losses(logp: FloatArray, p: FloatArray, label: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Return the log-loss of each label, and its part from telling flat from moving."""
-    total = -_picked(logp, label)
-    moved = label != Move.FLAT
-    move = total.copy()
-    move[moved] = -log(p[moved, Move.DOWN] + p[moved, Move.UP])
-    return total, move
+    return np.asarray(values[np.arange(len(label)), label], dtype=np.float64)

@@ -1,0 +1,108 @@
+"""The terminal shows views no faster than a person reads, and every cell it is given."""
+
+import io
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from adapters.host.terminal import LiveTable, Panel, drawn, plain, print_summary
+
+PANELS: tuple[Panel, ...] = (
+    ("run", (), (("equity", "100,012.50 [+1.0, +2.0]"), ("bars", "80,000"))),
+    ("skill", ("expert", "IC"), (("trees[bold]", "+0.081"), ("blend", "-"))),
+    ("positions", ("instrument", "quantity"), ()),
+)
+
+
+@dataclass
+class FakeClock:
+    """Time stands until it is moved."""
+
+    at_s: float = 0.0
+
+    def now_us(self) -> int:
+        return int(self.at_s * 1e6)
+
+    def monotonic_s(self) -> float:
+        return self.at_s
+
+
+@dataclass
+class FakeView:
+    """Says its number."""
+
+    number: int
+
+    def line(self) -> str:
+        return f"view {self.number}"
+
+    def panels(self) -> tuple[Panel, ...]:
+        return (("now", (), (("number", f"view {self.number}"),)),)
+
+
+class FakeTerminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(stream: io.StringIO, n_views: int, step_s: float) -> str:
+    clock = FakeClock()
+    with LiveTable(stream, clock) as table:
+        for number in range(n_views):
+            table.show(FakeView(number))
+            clock.at_s += step_s
+    return stream.getvalue()
+
+
+def test_off_a_terminal_a_line_comes_every_five_seconds_and_the_last_view_always() -> None:
+    assert shown(io.StringIO(), 12, 1.0).splitlines() == ["view 0", "view 5", "view 10", "view 11"]
+
+
+def test_on_a_terminal_at_most_four_views_a_second_are_drawn() -> None:
+    text = shown(FakeTerminal(), 100, 0.01)
+    drawn_views = {number for number in range(100) if f"view {number} " in text}
+    assert 0 in drawn_views
+    assert 99 in drawn_views
+    assert len(drawn_views) <= 5
+
+
+def test_a_view_is_only_due_when_it_would_be_shown() -> None:
+    clock = FakeClock()
+    table = LiveTable(io.StringIO(), clock)
+    assert table.is_due()
+    table.show(FakeView(1))
+    assert not table.is_due()
+    clock.at_s += 5.0
+    assert table.is_due()
+
+
+def test_nothing_to_show_shows_nothing() -> None:
+    assert shown(io.StringIO(), 0, 1.0) == ""
+
+
+def test_a_summary_ends_in_its_verdict_on_a_terminal_and_off_it() -> None:
+    verdict = "gross +1.4, cost 10.0, net -8.6 bps a trade, 95 % interval -12.1 to -5.2: losing after costs"
+    off, on = io.StringIO(), FakeTerminal()
+    print_summary(off, PANELS, verdict)
+    print_summary(on, PANELS, verdict)
+    assert off.getvalue().splitlines()[-1] == verdict
+    assert "losing after costs" in on.getvalue().splitlines()[-1]
+    for text in (off.getvalue(), on.getvalue()):
+        for cell in ("equity", "100,012.50 [+1.0, +2.0]", "trees[bold]", "+0.081", "blend"):
+            assert cell in text
+
+
+def test_plain_tables_are_aligned_and_titled() -> None:
+    assert plain(PANELS[1]) == ["skill", "  expert       IC", "  trees[bold]  +0.081", "  blend        -"]
+    assert plain(PANELS[2]) == ["positions", "  instrument  quantity"]
+    assert plain(("nothing", (), ())) == ["nothing"]
+
+
+def test_tables_without_rows_are_not_drawn() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(drawn(PANELS))
+    file = console.file
+    assert isinstance(file, io.StringIO)
+    assert "positions" not in file.getvalue()
