@@ -81,15 +81,16 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     try:
         with explained(path):
             connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
-        require_tape(connection, path)
+        require_ours(connection, path)
+        require_this_version(connection, path)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def require_tape(connection: sqlite3.Connection, path: Path) -> None:
-    """Check that the file is a begun tape of this version.
+def require_ours(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that the file is a papertape tape, of whatever version.
 
     Raises:
         TapeVersionError: It is not; says what it is.
@@ -99,6 +100,15 @@ def require_tape(connection: sqlite3.Connection, path: Path) -> None:
             raise TapeVersionError(f"{path} is an empty file: {_NEVER_STARTED}")
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise TapeVersionError(f"{path} is a SQLite database but not a papertape tape")
+
+
+def require_this_version(connection: sqlite3.Connection, path: Path) -> None:
+    """Check that the tape has the schema that this version reads and writes.
+
+    Raises:
+        TapeVersionError: It has not; names both.
+    """
+    with explained(path):
         found = revision_of(connection)
         if found != REVISION:
             message = (
@@ -143,11 +153,12 @@ def explained(path: Path) -> Iterator[None]:
     except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
         # A wrong call of the driver: a defect of ours, not a state of the tape.
         raise
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        # The second comes from SQLite's own message where it quotes a damaged page.
         raise _explanation(error, path) from error
 
 
-def _explanation(error: sqlite3.Error, path: Path) -> PapertapeError:
+def _explanation(error: Exception, path: Path) -> PapertapeError:
     # Errors that Python raises itself (text that is no UTF-8) carry no code.
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:

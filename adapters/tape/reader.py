@@ -43,6 +43,9 @@ _ADMITTED_BARS: Final = text(
 )
 _NEWEST_NUMBER: Final = "SELECT max(number) FROM batch"
 _CHANGES_OF_UNIVERSE: Final = "SELECT * FROM event WHERE kind = ? AND batch BETWEEN 1 AND ? ORDER BY seq"
+_NTH_NEWEST: Final = (
+    "SELECT minute FROM bar WHERE instrument = ? AND minute <= ? ORDER BY minute DESC LIMIT 1 OFFSET ?"
+)
 _ALL: Final = 2**63 - 1
 
 
@@ -225,6 +228,17 @@ class SqliteTapeReader:
         if row_checksum("snapshot", (number, content)) != checksum:
             raise self._damage(f"the snapshot after batch {number} does not match its checksum")
         return decode_snapshot(content)
+
+    def first_needed(self, minute: int, rows: int) -> int:
+        """Return the minute from which every instrument has its newest `rows` bars up to `minute`."""
+        oldest = [self.fetch(_NTH_NEWEST, (key, minute, rows - 1)) for key, *_ in self._checked(schema.instrument)]
+        ((first,),) = self.fetch("SELECT min(minute) FROM bar", ())
+        return min((found[0][0] if found else first for found in oldest), default=minute)
+
+    def batch_before(self, minute: int) -> int:
+        """Return the number of the last batch before `minute`; 0 if there is none."""
+        ((number,),) = self.fetch("SELECT coalesce(max(number), 0) FROM batch WHERE minute < ?", (minute,))
+        return int(number)
 
     def universe_after(self, number: int) -> Universe:
         """Return the universe after batch `number`."""

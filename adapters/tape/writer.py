@@ -15,7 +15,8 @@ from adapters.tape.connection import (
     explained,
     is_blank,
     open_for_writing,
-    require_tape,
+    require_ours,
+    require_this_version,
     revision_of,
     transaction,
 )
@@ -178,9 +179,11 @@ class SqliteTapeWriter:
             blank = is_blank(self._connection)
             if blank:
                 self._connection.execute("PRAGMA journal_mode=WAL")
+            else:
+                require_ours(self._connection, self._path)
             if blank or revision_of(self._connection) < REVISION:
                 migrate(self._connection)
-        require_tape(self._connection, self._path)
+        require_this_version(self._connection, self._path)
 
     def _recall(self) -> None:
         """Find where the tape ends."""
