@@ -5,6 +5,7 @@ may be started twice at once (the second waits for the first) and killed at any 
 again).
 """
 
+import ctypes
 import fcntl
 import shutil
 import subprocess
@@ -51,6 +52,19 @@ def install(environment: Path, lock: Path) -> None:
     part.rename(environment / STAMP)
 
 
+def warn_without_openmp() -> None:
+    """Say what is missing if LightGBM could not be loaded: its wheels leave OpenMP to the system."""
+    if sys.platform != "linux":
+        return
+    try:
+        ctypes.CDLL("libgomp.so.1")
+    except OSError:
+        say(
+            "this machine lacks libgomp.so.1, which LightGBM needs: "
+            "apt-get install libgomp1 (Debian, Ubuntu) or dnf install libgomp (Fedora)."
+        )
+
+
 def main(environment: Path, lock: Path) -> int:
     """Make the environment unless it is there; return the exit code."""
     try:
@@ -63,6 +77,7 @@ def main(environment: Path, lock: Path) -> int:
             if not is_ready(environment, lock):
                 say(f"making {environment.name}/ from {lock.name}: first use or a changed lock ...")
                 install(environment, lock)
+                warn_without_openmp()
                 say(f"{environment.name}/ is ready.")
     except subprocess.CalledProcessError as error:
         say(

@@ -4,6 +4,7 @@
 _instruments_are_distinct
 _halt_before_delisting
 get_command
+model_config
 params
 
 # Set on objects of other libraries, which read them.
