@@ -9,7 +9,7 @@ class BookView:
 
     Attributes:
         equity: Quote currency.
-        weights: Signed value over equity of what is held.
+        weights: Signed value of what is held over equity; over the run's capital where there is no equity.
         leads_to: Of instruments with a waiting order, the weight if it is filled whole; exactly 0.0 where
             flat.
         halted: Held or ordered instruments without a bar for `halt_minutes`.

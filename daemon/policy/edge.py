@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Self, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from daemon.errors import BundleError
 from daemon.kernels import FloatArray, IntArray, segment_sum
@@ -73,7 +74,7 @@ class EdgeModel:
 
 def fit_edge(
     p: FloatArray,
-    label: IntArray,
+    label: npt.NDArray[np.int8] | IntArray,
     ret: FloatArray,
     sigma: FloatArray,
     horizon_minutes: int,

@@ -7,6 +7,7 @@ confirm or oppose a position; a row without one changes nothing (a failed gate i
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -123,9 +124,9 @@ def _volatile(share: float, rows: GateRows) -> BoolArray:
     volatile = np.zeros(len(rows.sigma), dtype=np.bool_)
     ready = np.flatnonzero(rows.ready)
     starts = np.flatnonzero(np.diff(rows.minute[ready], prepend=-1))
-    for first, end in zip(starts.tolist(), [*starts[1:].tolist(), len(ready)], strict=True):
+    for first, end in pairwise([*starts.tolist(), len(ready)]):
         members = ready[first:end]
         sigma = rows.sigma[members]
-        last = np.partition(sigma, math.ceil(share * len(members)) - 1)[math.ceil(share * len(members)) - 1]
+        last = np.sort(sigma)[math.ceil(share * len(members)) - 1]
         volatile[members] = sigma > last
     return volatile

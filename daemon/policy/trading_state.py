@@ -33,7 +33,18 @@ class TradingState:
     Changing a mode in the settings changes what the next cause does, not the causes that stand.
     """
 
-    __slots__ = ("_causes", "_day", "_equity", "_lost", "_opening", "_peak", "_settings", "mode", "stale")
+    __slots__ = (
+        "_causes",
+        "_day",
+        "_equity",
+        "_lost",
+        "_opening",
+        "_peak",
+        "_settings",
+        "_settled",
+        "mode",
+        "stale",
+    )
 
     def __init__(self, settings: RiskSettings, capital: float) -> None:
         self._settings = settings
@@ -41,6 +52,8 @@ class TradingState:
         self._lost: dict[str, list[int]] = {}
         self._equity = self._peak = self._opening = capital
         self._day = -1
+        # Whether the rules have been applied to the present equity under the present settings and causes.
+        self._settled = False
         self.mode = TradingMode.NORMAL
         self.stale: dict[int, TradingMode] = {}
 
@@ -57,7 +70,7 @@ class TradingState:
             equity: Quote currency.
         """
         day = minute // MINUTES_PER_DAY
-        if equity == self._equity and day == self._day:
+        if self._settled and equity == self._equity and day == self._day:
             return ()
         changes: list[StateChange] = []
         if day != self._day:
@@ -65,6 +78,7 @@ class TradingState:
             self._opening = self._equity
             if "daily_loss" in self._causes:
                 changes.append(self._clear(minute, ("daily_loss",), "new_day"))
+        self._settled = True
         self._equity = equity
         self._peak = max(self._peak, equity)
         changes.extend(
@@ -76,6 +90,7 @@ class TradingState:
         """Apply a person's order. A resume with nothing to clear changes nothing."""
         if command is not CommandKind.RESUME:
             return (self._set(minute, "command", BY_COMMAND[command], f"command:{by}"),)
+        self._settled = False
         self._peak = self._opening = self._equity
         if not self._causes:
             return ()
@@ -104,9 +119,10 @@ class TradingState:
         stale = self.stale.get(instrument, TradingMode.NORMAL)
         return stale if STRICTNESS[stale] > STRICTNESS[self.mode] else self.mode
 
-    def reconfigured(self, settings: RiskSettings) -> None:
+    def reconfigure(self, settings: RiskSettings) -> None:
         """Go on under other settings."""
         self._settings = settings
+        self._settled = False
         self._restate_stale()
 
     def regroup(self, index: IntArray) -> None:
@@ -147,9 +163,9 @@ class TradingState:
         broken: list[tuple[str, TradingMode]] = []
         if equity <= 0.0:
             broken.append(("no_equity", TradingMode.FLATTEN))
-        if settings.max_drawdown is not None and _loss(self._peak, equity) > settings.max_drawdown:
+        if settings.max_drawdown is not None and _lost(self._peak, equity, settings.max_drawdown):
             broken.append(("drawdown", TradingMode(settings.drawdown_mode)))
-        if settings.max_daily_loss is not None and _loss(self._opening, equity) > settings.max_daily_loss:
+        if settings.max_daily_loss is not None and _lost(self._opening, equity, settings.max_daily_loss):
             broken.append(("daily_loss", TradingMode(settings.daily_loss_mode)))
         return broken
 
@@ -177,6 +193,6 @@ class TradingState:
         self.stale = {instrument: mode for lost in self._lost.values() for instrument in lost}
 
 
-def _loss(base: float, equity: float) -> float:
-    """Return the loss since `base` as a share of it; of a base without value, none."""
-    return 1.0 - equity / base if base > 0.0 else 0.0
+def _lost(base: float, equity: float, share: float) -> bool:
+    """Say whether more than `share` of `base` is lost."""
+    return base - equity > share * base

@@ -4,6 +4,7 @@ Kept in whole hundredths of the quote currency: integers, so that no chunking ch
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Self, cast
 
 import numpy as np
@@ -75,5 +76,4 @@ class Turnover:
 
 def _spans(starts: IntArray, n_minutes: int) -> list[tuple[int, int]]:
     """Cut [0, n_minutes) at `starts`."""
-    cuts = sorted({0, *starts.tolist()}) if n_minutes else []
-    return list(zip(cuts, [*cuts[1:], n_minutes], strict=True)) if cuts else []
+    return list(pairwise(sorted({0, *starts.tolist(), n_minutes})))
