@@ -22,11 +22,12 @@ class Account:
     Attributes:
         ledger: The exact books.
         marks: By index of the held instrument; exactly those of the ledger's positions.
-        weights: Signed value over equity of what is held, after the last `book`.
+        base: What weights are shares of, after the last `book`: equity, or capital where there is none.
+        weights: Signed value over `base` of what is held, after the last `book`.
         trips: Trades closed since somebody took them.
     """
 
-    __slots__ = ("_instruments", "_open_trips", "_peak", "ledger", "marks", "trips", "weights")
+    __slots__ = ("_instruments", "_open_trips", "_peak", "base", "ledger", "marks", "trips", "weights")
 
     def __init__(self, ledger: Ledger, instruments: Sequence[Instrument]) -> None:
         self._instruments = tuple(instruments)
@@ -36,6 +37,7 @@ class Account:
         self.weights: dict[int, float] = {}
         self._open_trips: dict[int, OpenTrip] = {}
         self._peak = ledger.cash
+        self.base = float(ledger.cash)
 
     def held(self, instrument: int) -> Decimal:
         """Base units held, signed."""
@@ -99,7 +101,8 @@ class Account:
     def book(self, bars: BarCursor, mode: TradingMode) -> Book:
         """Mark to the close of a minute and return the figures.
 
-        Without equity (zero or less) exposures over it mean nothing: they are 0 then, and so are the weights.
+        Without equity (zero or less) shares of it mean nothing: exposures and weights are over the run's
+        capital then, so that what is held still shows.
         """
         ledger = self.ledger
         equity, longs, shorts = ledger.cash, ZERO, ZERO
@@ -110,8 +113,8 @@ class Account:
             equity = plus(equity, value)
             longs, shorts = (plus(longs, value), shorts) if value > 0 else (longs, plus(shorts, value))
         self._peak = max(self._peak, equity)
-        share = float(equity) if equity > 0 else float("inf")
-        self.weights = {instrument: float(value) / share for instrument, value in values.items()}
+        base = self.base = float(equity if equity > 0 else ledger.capital)
+        self.weights = {instrument: float(value) / base for instrument, value in values.items()}
         return Book(
             equity=equity,
             best=plus(equity, ledger.costs),
@@ -119,8 +122,8 @@ class Account:
             cash=ledger.cash,
             realised=ledger.realised,
             fees=ledger.fees,
-            gross=float(minus(longs, shorts)) / share,
-            net=float(plus(longs, shorts)) / share,
+            gross=float(minus(longs, shorts)) / base,
+            net=float(plus(longs, shorts)) / base,
             drawdown=float(minus(Decimal(1), over(equity, self._peak))),
             mode=mode,
         )

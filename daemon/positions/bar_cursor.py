@@ -45,10 +45,6 @@ class BarCursor:
         self._first_ordinal = first_ordinal
         self.seek(0)
 
-    def __len__(self) -> int:
-        """Return how many minutes the chunk has."""
-        return len(self._minutes)
-
     def seek(self, t: int) -> None:
         """Stand on minute `t` of the chunk."""
         self._t = t

@@ -26,6 +26,7 @@ _UPWARD = CONTEXT.copy()
 _UPWARD.rounding = ROUND_CEILING
 
 QUANTUM = Decimal("1e-12")
+MOVE_QUANTUM = Decimal("1e-20")
 ZERO = Decimal(0)
 
 plus = CONTEXT.add
@@ -47,6 +48,11 @@ def cash(value: Decimal) -> Decimal:
 def cash_due(value: Decimal) -> Decimal:
     """Round an amount that we pay up to the cash quantum."""
     return _UPWARD.quantize(value, QUANTUM) if value else ZERO
+
+
+def movement(value: float) -> Decimal:
+    """Return a movement of a price >= 0, rounded up at 20 decimals, so that products with it stay exact."""
+    return _UPWARD.quantize(exact(value), MOVE_QUANTUM) if value else ZERO
 
 
 def floored(value: Decimal, step: Decimal) -> Decimal:

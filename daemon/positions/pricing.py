@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from daemon.policy.costs import CostRates
-from daemon.positions.money import ZERO, cash_due, exact, floored, minus, plus, raised, times
+from daemon.positions.money import ZERO, cash_due, exact, floored, minus, movement, plus, raised, times
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ def priced(quantity: Decimal, open_high_low: tuple[float, float, float], impact:
     """
     opened, high, low = open_high_low
     reference = exact(opened)
-    spread = exact(opened * rates.half_spread)
-    pressure = exact(opened * impact)
-    moved = plus(plus(spread, pressure), exact(opened * rates.slippage))
+    spread = movement(opened * rates.half_spread)
+    pressure = movement(opened * impact)
+    moved = plus(plus(spread, pressure), movement(opened * rates.slippage))
     if quantity > 0:
         price = raised(plus(reference, moved), tick)
         worst = max(exact(high), price)
