@@ -72,7 +72,8 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
             connection.close()
-            if error.sqlite_errorcode != sqlite3.SQLITE_CANTOPEN or _wal_of(path).exists():
+            cannot_write = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+            if error.sqlite_errorcode & 0xFF not in cannot_write or _wal_of(path).exists():
                 raise
             # WAL wants a shared-memory file beside the tape. In a read-only folder nobody writes: go without.
             connection = sqlite3.connect(

@@ -154,6 +154,14 @@ class SqliteTapeReader:
         except MalformedCellError as error:
             raise self._damage(str(error)) from error
 
+    def events_of(self, kind: str) -> tuple[EventRecord, ...]:
+        """Return all events of one kind, ascending."""
+        rows = self.fetch("SELECT * FROM event WHERE kind = ? ORDER BY seq", (kind,))
+        try:
+            return tuple(event_of(row) for row in rows)
+        except MalformedCellError as error:
+            raise self._damage(str(error)) from error
+
     def warmup(self, max_minutes: int) -> Iterator[bytes]:
         """Yield the warm-up bars in packed `BAR_RECORD` blocks ascending by (minute, instrument)."""
         found = self.warmup_event()
@@ -231,7 +239,9 @@ class SqliteTapeReader:
 
     def first_needed(self, minute: int, rows: int) -> int:
         """Return the minute from which every instrument has its newest `rows` bars up to `minute`."""
-        oldest = [self.fetch(_NTH_NEWEST, (key, minute, rows - 1)) for key, *_ in self._checked(schema.instrument)]
+        oldest = [
+            self.fetch(_NTH_NEWEST, (key, minute, rows - 1)) for key, *_ in self._checked(schema.instrument)
+        ]
         ((first,),) = self.fetch("SELECT min(minute) FROM bar", ())
         return min((found[0][0] if found else first for found in oldest), default=minute)
 

@@ -1,0 +1,158 @@
+"""The machine fails: a killed process, a full disk, a folder that cannot be written. The tape stays whole."""
+
+import os
+import random
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from adapters.tape.intact import check_intact
+from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.writer import SqliteTapeWriter
+from daemon.errors import TapeError, TapeInUseError
+from tests.adapters.tape import samples
+
+WRITE = """
+import sys
+from pathlib import Path
+from adapters.tape.writer import SqliteTapeWriter
+from tests.adapters.tape import samples
+writer = SqliteTapeWriter(Path(sys.argv[1]))
+number, digest = writer.tip if writer.begun else (0, samples.begin(writer))
+print(number, flush=True)
+while True:
+    group = list(samples.batches(digest, 7, start=number))
+    writer.append(group, samples.snapshot(group[-1]))
+    number, digest = group[-1].batch, group[-1].digest
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_writer_killed_at_any_moment_loses_no_committed_group(tmp_path: Path, repository: Path) -> None:
+    """What the process said it had committed is there after kill -9 at a random moment, and intact."""
+    path, chance = tmp_path / "run.tape", random.Random(11)
+    for _ in range(6):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITE, str(path)], stdout=subprocess.PIPE, text=True, cwd=repository
+        )
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(chance.randint(1, 6))]
+        # From here to a few commits later, so that the kill falls anywhere in one.
+        for _ in range(chance.randint(0, 40_000)):
+            pass
+        process.kill()
+        rest, _ = process.communicate()
+        said = int([*lines, *rest.split()][-1])
+        with SqliteTapeReader(path) as reader:
+            read = tuple(reader.batches())
+            assert list(check_intact(reader)) == []
+            assert read == tuple(samples.batches(reader.genesis(), len(read)))
+            snapshot = reader.snapshot()
+        # The last group may be committed and not yet said.
+        assert len(read) in {said, said + 7}
+        assert (snapshot.batch if snapshot else 0) == len(read)
+
+
+def test_a_full_disk_is_said_and_the_group_can_be_tried_again(tmp_path: Path) -> None:
+    """SQLite's own page limit stands for the disk: the same error comes by the same way."""
+    with SqliteTapeWriter(tmp_path / "run.tape") as writer:
+        genesis = samples.begin(writer)
+        records = tuple(samples.batches(genesis, 400))
+        writer.append(records[:10])
+        connection = writer._connection
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count={pages + 2}")
+        with pytest.raises(TapeError, match="is full"):
+            writer.append(records[10:], samples.snapshot(records[-1]))
+        assert writer.tip[0] == 10
+        with SqliteTapeReader(tmp_path / "run.tape") as reader:
+            assert tuple(reader.batches()) == records[:10]
+            assert reader.snapshot() is None
+        connection.execute("PRAGMA max_page_count=1000000")
+        writer.append(records[10:], samples.snapshot(records[-1]))
+    with SqliteTapeReader(tmp_path / "run.tape") as reader:
+        assert tuple(reader.batches()) == records
+        assert list(check_intact(reader)) == []
+
+
+def test_a_beginning_that_fails_half_way_leaves_a_tape_that_can_be_begun(tmp_path: Path) -> None:
+    def blocks() -> Iterator[bytes]:
+        yield samples.warmup_blocks(3)[0]
+        raise OSError("the bar file went away")
+
+    with SqliteTapeWriter(tmp_path / "run.tape") as writer:
+        with pytest.raises(OSError, match="went away"):
+            writer.begin(samples.HEADER, samples.instruments(), "7", samples.FILES, warmup=blocks())
+        assert not writer.begun
+        samples.begin(writer)
+    with SqliteTapeReader(tmp_path / "run.tape") as reader:
+        assert list(check_intact(reader)) == []
+
+
+def test_another_program_that_holds_the_file_is_said(tmp_path: Path) -> None:
+    path = samples.write(tmp_path / "run.tape").path
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with SqliteTapeWriter(path) as writer:
+        writer._connection.execute("PRAGMA busy_timeout=1")
+        with SqliteTapeReader(path) as reader:
+            last = reader.last_batch()
+        assert last is not None
+        with pytest.raises(TapeInUseError, match="another program holds"):
+            writer.append(list(samples.batches(last.digest, 1, start=40)))
+        other.execute("ROLLBACK")
+        other.close()
+        writer.append(list(samples.batches(last.digest, 1, start=40)))
+
+
+@contextmanager
+def somebody() -> Iterator[Path]:
+    """A folder, and rights that can be taken away: root may write everywhere, so root becomes nobody here."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        if was_root:
+            os.seteuid(0)
+        folder.chmod(stat.S_IRWXU)
+        shutil.rmtree(folder)
+
+
+def test_a_folder_without_the_right_to_write_is_said() -> None:
+    with somebody() as folder:
+        inner = folder / "inner"
+        inner.mkdir()
+        inner.chmod(stat.S_IRUSR | stat.S_IXUSR)
+        with pytest.raises(TapeError, match="cannot be written"):
+            SqliteTapeWriter(inner / "run.tape")
+        with pytest.raises(TapeError, match="cannot be made"):
+            SqliteTapeWriter(inner / "deeper" / "run.tape")
+        inner.chmod(stat.S_IRWXU)
+
+
+def test_a_tape_in_a_read_only_folder_can_be_read() -> None:
+    with somebody() as folder:
+        sample = samples.write(folder / "run.tape", n=5)
+        sample.path.chmod(stat.S_IRUSR)
+        folder_mode = stat.S_IRUSR | stat.S_IXUSR
+        inner = folder / "inner"
+        inner.mkdir()
+        shutil.move(sample.path, inner / "run.tape")
+        inner.chmod(folder_mode)
+        with SqliteTapeReader(inner / "run.tape") as reader:
+            assert tuple(reader.batches()) == sample.batches
+            assert list(check_intact(reader)) == []
+        inner.chmod(stat.S_IRWXU)
