@@ -1,0 +1,189 @@
+"""Model bundles in MLflow: every registration is a run with its metrics, a version, and perhaps an alias.
+
+By default MLflow is embedded: a SQLite file, the bundles in the folder `mlartifacts` beside it. Any MLflow
+server will do by its URL. MLflow is imported when it is first used: that takes a second or two.
+"""
+
+import logging
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from adapters.registry.folder_store import read_folder, write_folder
+from daemon.errors import ModelNotFoundError, UserError
+from daemon.ports import Files
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+SQLITE: Final = "sqlite:///"
+BUNDLE: Final = "bundle"
+"""Folder of the files among a run's artifacts."""
+
+_ADDRESS: Final = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
+_NOT_FOUND: Final = "RESOURCE_DOES_NOT_EXIST"
+_EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
+
+
+def is_registered(uri: str) -> bool:
+    """Return whether a model's address points into a registry, not at a folder."""
+    return uri.startswith("models:")
+
+
+class MlflowStore:
+    """Names, versions and aliases of models, kept by MLflow.
+
+    Args:
+        address: Tracking and registry address: `sqlite:///FILE` or a server's URL.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def load(self, uri: str) -> tuple[str, Files]:
+        """Return (version, files) of `models:/NAME@ALIAS` or `models:/NAME/VERSION`.
+
+        Raises:
+            ModelNotFoundError: There is none; says what there is.
+            UserError: The address cannot be reached, or is no MLflow's.
+        """
+        parts = _ADDRESS.fullmatch(uri)
+        if parts is None:
+            raise ModelNotFoundError(
+                f"{uri!r} is no model's address: write models:/NAME@ALIAS, models:/NAME/VERSION, or a folder."
+            )
+        with _speaking(self._address):
+            found = self._version(uri, parts["name"], parts["alias"], parts["version"])
+            from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - see the module
+
+            with tempfile.TemporaryDirectory() as elsewhere:
+                # A local registry hands out its own folder, a server's files come into the temporary one.
+                folder = download_artifacts(
+                    artifact_uri=found.source,
+                    dst_path=None if self._is_local else elsewhere,
+                    tracking_uri=self._address,
+                )
+                return str(found.version), read_folder(Path(folder))
+
+    def register(
+        self,
+        name: str,
+        alias: str | None,
+        files: Files,
+        metrics: Mapping[str, float],
+        parameters: Mapping[str, str] | None = None,
+    ) -> str:
+        """Track a run, store the bundle as a new version of `name`, point `alias` at it; return the version.
+
+        Args:
+            name: The model's name.
+            alias: E.g. `champion`; moves there if another version had it.
+            files: The bundle.
+            metrics: Shown with the run.
+            parameters: Shown with the run.
+
+        Raises:
+            UserError: The address cannot be reached or written, or the name cannot be one.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
+            raise UserError(f"{name!r} cannot be a model's name: letters, digits, _ . - only, at most 64.")
+        with _speaking(self._address):
+            run = self._client.create_run(self._experiment(name), run_name=name)
+            run_id = run.info.run_id
+            try:
+                with tempfile.TemporaryDirectory() as folder:
+                    write_folder(Path(folder), files)
+                    self._client.log_artifacts(run_id, folder, BUNDLE)
+                for key, value in (parameters or {}).items():
+                    self._client.log_param(run_id, key, value)
+                for key, measured in metrics.items():
+                    self._client.log_metric(run_id, key, measured)
+                version = self._create_version(name, f"{run.info.artifact_uri}/{BUNDLE}", run_id)
+                if alias is not None:
+                    self._client.set_registered_model_alias(name, alias, version)
+            except BaseException:
+                self._client.set_terminated(run_id, "FAILED")
+                raise
+            self._client.set_terminated(run_id)
+            return version
+
+    @property
+    def _is_local(self) -> bool:
+        return self._address.startswith(SQLITE)
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        if self._is_local:
+            Path(self._address.removeprefix(SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+        from mlflow import MlflowClient  # noqa: PLC0415 - see the module
+
+        for talker in ("mlflow", "alembic"):
+            logging.getLogger(talker).setLevel(logging.WARNING)
+        return MlflowClient(tracking_uri=self._address, registry_uri=self._address)
+
+    def _experiment(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        beside = None
+        if self._is_local:
+            beside = (Path(self._address.removeprefix(SQLITE)).resolve().parent / "mlartifacts").as_uri()
+        return str(self._client.create_experiment(name, artifact_location=beside))
+
+    def _create_version(self, name: str, source: str, run_id: str) -> str:
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module
+
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != _EXISTS:
+                raise
+        return str(self._client.create_model_version(name, source, run_id).version)
+
+    def _version(self, uri: str, name: str, alias: str | None, version: str | None) -> "ModelVersion":
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module
+
+        try:
+            if alias is not None:
+                return self._client.get_model_version_by_alias(name, alias)
+            return self._client.get_model_version(name, str(version))
+        except MlflowException as error:
+            # MLflow calls a missing alias an invalid value.
+            if error.error_code not in {_NOT_FOUND, "INVALID_PARAMETER_VALUE"}:
+                raise
+            raise ModelNotFoundError(
+                f"{uri}: there is no such model in {self._address}; {self._what_there_is()}. "
+                f"`papertape train` makes one."
+            ) from error
+
+    def _what_there_is(self) -> str:
+        models = [
+            f"{model.name} (aliases {', '.join(sorted(model.aliases)) or 'none'})"
+            for model in self._client.search_registered_models()
+        ]
+        return f"it holds {'; '.join(sorted(models))}" if models else "it holds no model"
+
+
+@contextmanager
+def _speaking(address: str) -> Iterator[None]:
+    """While MLflow is spoken to: its libraries' warnings are not ours, its failures become errors of ours."""
+    with warnings.catch_warnings():
+        # Deprecations inside MLflow and SQLAlchemy, for them to mend.
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except Exception as error:
+            if not isinstance(error, OSError) and not type(error).__module__.startswith(
+                ("mlflow.", "sqlalchemy.")
+            ):
+                raise
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(
+                f"the registry {address} cannot be used: {reason}. See model.registry."
+            ) from error
