@@ -55,12 +55,27 @@ def content_digest(content: bytes) -> str:
     return _hash(content).hex()
 
 
+class WarmupDigest:
+    """The digest of warm-up bars, given as packed `BAR_RECORD` blocks cut anywhere between two rows."""
+
+    def __init__(self) -> None:
+        self._state = blake2b(digest_size=DIGEST_BYTES)
+
+    def add(self, block: bytes) -> None:
+        """Take the next block."""
+        self._state.update(block)
+
+    def value(self) -> bytes:
+        """Return the digest of all blocks so far."""
+        return self._state.digest()
+
+
 def warmup_digest(blocks: Iterable[bytes]) -> bytes:
-    """Return the digest of warm-up bars: packed `BAR_RECORD` blocks, cut anywhere between two rows."""
-    state = blake2b(digest_size=DIGEST_BYTES)
+    """Return the digest of warm-up bars at once."""
+    whole = WarmupDigest()
     for block in blocks:
-        state.update(block)
-    return state.digest()
+        whole.add(block)
+    return whole.value()
 
 
 def record_event(seq: int, event: Event) -> EventRecord:

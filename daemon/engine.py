@@ -12,7 +12,16 @@ import numpy as np
 
 from daemon import chain
 from daemon.beside import Beside, absorb
-from daemon.events import BAR_FLAG_WARMUP, AnyEvent, Backfill, BatchRecord, Instrument, Minutes, Snapshot
+from daemon.events import (
+    BAR_FLAG_WARMUP,
+    AnyEvent,
+    Backfill,
+    BatchRecord,
+    Instrument,
+    Minutes,
+    Snapshot,
+    decision_dtype,
+)
 from daemon.inputs import Chunk, Inputs
 from daemon.kernels import exp
 from daemon.models.panel import PanelRows, Said
@@ -61,8 +70,12 @@ class Engine:
         self._ahead = 0
         self._beside = Beside()
 
-    # --- before the first decided minute
-    # -----------------------------------------------------------------------
+    @property
+    def dtype(self) -> np.dtype[np.void]:
+        """The packed record of one decision."""
+        return decision_dtype(self.run.panel.names)
+
+    # --- before the first decided minute ---
 
     def warm(self, minutes: Minutes) -> np.ndarray:
         """Take minutes before the first decided one: they fill windows, nothing is decided.
@@ -79,8 +92,7 @@ class Engine:
         self.digest = genesis
         self.seq = seq
 
-    # --- the path of a batch
-    # -----------------------------------------------------------------------------------
+    # --- the path of a batch ---
 
     def parts(self, minutes: Minutes) -> Iterator[Minutes]:
         """Cut minutes where a snapshot is due."""
@@ -174,7 +186,10 @@ class Engine:
             bars.seek(t)
             traded.append(self._trade_minute(bars, signals.get(t, ()), decisions, t, catch_up=catch_up[t]))
         run = self.run
-        run.trades.add(run.desk.take_round_trips())
+        trips = run.desk.take_round_trips()
+        run.trades.add(trips)
+        run.recent_trips.extend(trips)
+        run.drawdown.update(np.array([float(trade.book.equity) for trade in traded]))
         return traded
 
     def _trade_minute(
@@ -222,8 +237,7 @@ class Engine:
             self._beside = Beside()
         return tuple(records)
 
-    # --- inputs that are no minutes
-    # ----------------------------------------------------------------------------
+    # --- inputs that are no minutes ---
 
     def apply(self, event: AnyEvent) -> None:
         """Take an input that is no sealed minute; it stands in the next minute's batch."""
@@ -231,8 +245,7 @@ class Engine:
         self._beside.events.append(chain.record_event(self.seq, event))
         absorb(self, self._beside, event)
 
-    # --- snapshots
-    # ---------------------------------------------------------------------------------------------
+    # --- snapshots ---
 
     def snapshot(self) -> Snapshot | None:
         """Return the state after the last batch; None if there is none, or while events wait for theirs."""

@@ -1,5 +1,6 @@
 """Everything that deciding a minute changes: what `process` reads and writes."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,15 +15,19 @@ from daemon.policy.sizing import Sizer
 from daemon.policy.trading_state import TradingState
 from daemon.policy.turnover import Turnover
 from daemon.positions.desk import Desk
+from daemon.positions.trips import RoundTrip
 from daemon.run_model import RunModel
 from daemon.settings import Settings
 from daemon.vitals.baselines import ONE_EACH
 from daemon.vitals.cost_totals import CostTotals
+from daemon.vitals.drawdown import Drawdown
 from daemon.vitals.skill import Skill
 from daemon.vitals.trades import Trades
 
 BLEND = "blend"
 """Name of the blend beside the experts', in figures and on the tape."""
+
+RECENT_TRIPS = 5
 
 
 class RunState:
@@ -43,6 +48,8 @@ class RunState:
         skill: How good the experts are.
         trades: What trades earn.
         costs: What trading has cost.
+        drawdown: How far below its highest equity stands.
+        recent_trips: The newest closed trades, newest last; for people, not part of a snapshot.
     """
 
     def __init__(self, model: RunModel, settings: Settings, instruments: Sequence[Instrument]) -> None:
@@ -60,6 +67,8 @@ class RunState:
         self.skill = self._new_skill()
         self.trades = Trades(model.horizon_minutes, settings.vitals.window_minutes)
         self.costs = CostTotals()
+        self.drawdown = Drawdown(float(settings.run.capital))
+        self.recent_trips: deque[RoundTrip] = deque(maxlen=RECENT_TRIPS)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,6 +114,7 @@ class RunState:
             "skill": self.skill.to_fields(),
             "trades": self.trades.to_fields(),
             "costs": self.costs.to_fields(),
+            "drawdown": self.drawdown.to_fields(),
         }
 
     def restore(self, fields: Mapping[str, Any]) -> None:
@@ -118,6 +128,7 @@ class RunState:
         self.skill = self.skill.restored(fields["skill"])
         self.trades = self.trades.restored(fields["trades"])
         self.costs = CostTotals.from_fields(fields["costs"])
+        self.drawdown = Drawdown.from_fields(fields["drawdown"])
 
     def _new_skill(self) -> Skill:
         return Skill(

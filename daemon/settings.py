@@ -329,6 +329,10 @@ class Settings(Section):
             raise ValueError(message)
         return universe
 
+    def identity_json(self) -> str:
+        """Return what makes a run what it is: everything but where its tape, model and log lines are."""
+        return self.model_dump_json(exclude={"log": True, "model": True, "tape": {"path"}})
+
     def canonical_json(self) -> str:
         """Return the settings as one JSON text; equal settings give equal text."""
         return self.model_dump_json()

@@ -15,6 +15,7 @@ from adapters.tape.checksums import row_checksum
 from adapters.tape.connection import explained, open_for_reading
 from adapters.tape.pages import StoredBatch, after_events, pages
 from adapters.tape.records import event_of
+from adapters.tape.seeking import batch_before, first_needed
 from adapters.tape.statements import between, text, whole
 from adapters.tape.universe import Universe
 from daemon import chain
@@ -42,10 +43,8 @@ _ADMITTED_BARS: Final = text(
     .order_by(schema.bar.c.minute, schema.bar.c.instrument)
 )
 _NEWEST_NUMBER: Final = "SELECT max(number) FROM batch"
+_EVENTS_OF_KIND: Final = "SELECT * FROM event WHERE kind = ? ORDER BY seq"
 _CHANGES_OF_UNIVERSE: Final = "SELECT * FROM event WHERE kind = ? AND batch BETWEEN 1 AND ? ORDER BY seq"
-_NTH_NEWEST: Final = (
-    "SELECT minute FROM bar WHERE instrument = ? AND minute <= ? ORDER BY minute DESC LIMIT 1 OFFSET ?"
-)
 _ALL: Final = 2**63 - 1
 
 
@@ -154,14 +153,6 @@ class SqliteTapeReader:
         except MalformedCellError as error:
             raise self._damage(str(error)) from error
 
-    def events_of(self, kind: str) -> tuple[EventRecord, ...]:
-        """Return all events of one kind, ascending."""
-        rows = self.fetch("SELECT * FROM event WHERE kind = ? ORDER BY seq", (kind,))
-        try:
-            return tuple(event_of(row) for row in rows)
-        except MalformedCellError as error:
-            raise self._damage(str(error)) from error
-
     def warmup(self, max_minutes: int) -> Iterator[bytes]:
         """Yield the warm-up bars in packed `BAR_RECORD` blocks ascending by (minute, instrument)."""
         found = self.warmup_event()
@@ -237,18 +228,27 @@ class SqliteTapeReader:
             raise self._damage(f"the snapshot after batch {number} does not match its checksum")
         return decode_snapshot(content)
 
-    def first_needed(self, minute: int, rows: int) -> int:
-        """Return the minute from which every instrument has its newest `rows` bars up to `minute`."""
-        oldest = [
-            self.fetch(_NTH_NEWEST, (key, minute, rows - 1)) for key, *_ in self._checked(schema.instrument)
-        ]
-        ((first,),) = self.fetch("SELECT min(minute) FROM bar", ())
-        return min((found[0][0] if found else first for found in oldest), default=minute)
+    def events_of(self, kind: str) -> Iterator[EventRecord]:
+        """Yield the events of one kind, ascending by sequence number."""
+        for row in self.rows(_EVENTS_OF_KIND, (kind,)):
+            yield self._cell(lambda cells, _: event_of(cells), row, "event")
 
     def batch_before(self, minute: int) -> int:
-        """Return the number of the last batch before `minute`; 0 if there is none."""
-        ((number,),) = self.fetch("SELECT coalesce(max(number), 0) FROM batch WHERE minute < ?", (minute,))
-        return int(number)
+        """Return the number of the newest batch of an earlier minute than `minute`, or 0."""
+        with explained(self._path):
+            return batch_before(self._connection, minute)
+
+    def first_needed(self, minute: int, n_rows: int) -> int:
+        """Return the latest minute from which on each lane has its newest `n_rows` bars up to `minute`.
+
+        Bars that were refused do not count. Of an instrument that has fewer bars, all are needed.
+        """
+        ids = self.universe_after(self.batch_before(minute + 1)).ids
+        try:
+            with explained(self._path):
+                return first_needed(self._connection, minute, n_rows, ids)
+        except MalformedCellError as error:
+            raise self._damage(str(error)) from error
 
     def universe_after(self, number: int) -> Universe:
         """Return the universe after batch `number`."""
@@ -264,10 +264,10 @@ class SqliteTapeReader:
         with explained(self._path):
             return self._connection.execute(statement, cells).fetchall()
 
-    def rows(self, statement: str) -> Iterator[tuple[Any, ...]]:
+    def rows(self, statement: str, cells: tuple[object, ...] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a statement one by one; the driver's errors become ours."""
         with explained(self._path):
-            cursor = self._connection.execute(statement)
+            cursor = self._connection.execute(statement, cells)
         while True:
             with explained(self._path):
                 row = cursor.fetchone()

@@ -1,0 +1,82 @@
+"""Playing a run onto its tape, with a live table, signals and a summary: what `replay` and `demo` share."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import structlog
+
+from adapters.clock import SystemClock
+from adapters.host.terminal import LiveTable, print_summary
+from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.writer import SqliteTapeWriter
+from daemon.commands._run import Run, begin, resume
+from daemon.commands._views import Watcher
+from daemon.engine import Engine
+from daemon.events import BatchRecord, Book, Minutes, Snapshot
+from daemon.service import Sink, play
+from daemon.vitals.summary import RunSummary
+
+
+def replay(run: Run, end_minute: int, tape_file: Path) -> RunSummary | None:
+    """Play a run's bars up to `end_minute` onto its tape and print what it came to.
+
+    Args:
+        run: What is played.
+        end_minute: The minute after the last.
+        tape_file: Made where there is none; else it is gone on with.
+
+    Returns:
+        The summary; None if a signal ended the run before its end.
+    """
+    clock, log = SystemClock(), structlog.get_logger()
+    with SqliteTapeWriter(tape_file) as tape:
+        engine = run.engine()
+        book = _take_up(run, engine, tape, tape_file)
+        start = engine.minute + 1 if engine.batch else run.first_minute
+        log.info(
+            "replay", tape=str(tape_file), minute=start, batch=engine.batch, instruments=len(run.instruments)
+        )
+        watcher = Watcher(engine, start, end_minute, book)
+        began_s = clock.monotonic_s()
+        with LiveTable(sys.stderr, clock) as table:
+
+            def sink(batches: Sequence[BatchRecord]) -> None:
+                watcher.see(batches)
+                if batches and table.is_due():
+                    table.show(watcher.live())
+
+            inputs = run.source.blocks(start, end_minute - 1, run.chunk_minutes)
+            done = asyncio.run(_play(engine, inputs, tape, sink))
+        if not done:
+            log.warning("stopped", minute=engine.minute, batch=engine.batch, hint="start it again to go on")
+            return None
+    summary = watcher.summary(run.first_minute, clock.monotonic_s() - began_s)
+    print_summary(sys.stdout, summary.panels(), summary.verdict)
+    return summary
+
+
+def _take_up(run: Run, engine: Engine, tape: SqliteTapeWriter, tape_file: Path) -> Book | None:
+    """Bring the engine to the tape's end, and begin the tape if nothing is on it; return the account there."""
+    if not tape.begun:
+        begin(run, engine, tape)
+        return None
+    with SqliteTapeReader(tape_file) as reader:
+        resume(run, engine, reader)
+        last = reader.last_batch()
+        return last.book if last else None
+
+
+async def _play(engine: Engine, inputs: Iterator[Minutes], tape: SqliteTapeWriter, sink: Sink) -> bool:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    def commit(batches: Sequence[BatchRecord], snapshot: Snapshot | None) -> None:
+        if batches or snapshot is not None:
+            tape.append(batches, snapshot)
+
+    return await play(engine, inputs, commit, (sink,), stop)

@@ -1,0 +1,254 @@
+"""One run on one tape: begun, taken up again after a crash, and held against what the tape says of it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import structlog
+
+from daemon import chain, playback
+from daemon.bars.grid import Grid
+from daemon.engine import Engine
+from daemon.errors import TapeDamagedError, TapeMismatchError
+from daemon.events import (
+    BAR_FLAG_REFUSED,
+    BAR_RECORD,
+    ArithmeticChanged,
+    Backfill,
+    EventRecord,
+    Instrument,
+    Minutes,
+    Snapshot,
+    Warmup,
+)
+from daemon.ports import BarSource, Files
+from daemon.run_model import RunModel
+from daemon.service import outcomes
+from daemon.settings import Settings
+
+if TYPE_CHECKING:
+    from adapters.tape.reader import SqliteTapeReader
+    from adapters.tape.writer import SqliteTapeWriter
+
+FORMAT: Final = "papertape tape 1"
+WARMUP_SEQ: Final = 1
+CHUNK_ROWS: Final = 8_192
+"""Bars prepared at once: enough for columns to pay, little enough for the cache and for memory."""
+
+MACHINE_KEYS: Final = ("arithmetic", "versions")
+"""What a header says of the machine, not of the run."""
+
+WHAT_DIFFERS: Final = {
+    "settings": "the settings",
+    "bars": "the bar files",
+    "first_minute": "the first decided minute (--from)",
+    "experts": "the model's experts",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run is made of.
+
+    Attributes:
+        settings: In force at its start.
+        source: Its recorded bars.
+        first_minute: First decided minute, epoch.
+        model: The model that trades.
+        files: Its bundle.
+        machine: The header's `MACHINE_KEYS`.
+    """
+
+    settings: Settings
+    source: BarSource
+    first_minute: int
+    model: RunModel
+    files: Files
+    machine: Mapping[str, str]
+
+    @property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """The run's instruments, sorted by name."""
+        return self.source.instruments
+
+    @property
+    def chunk_minutes(self) -> int:
+        """How many minutes are prepared at once."""
+        return min(self.settings.tape.group_batches, max(1, CHUNK_ROWS // len(self.instruments)))
+
+    def header(self) -> dict[str, str]:
+        """Return what the tape states at its beginning."""
+        return {
+            "format": FORMAT,
+            "name": self.settings.run.name,
+            "settings": self.settings.identity_json(),
+            "bars": self.source.fingerprint,
+            "first_minute": str(self.first_minute),
+            "experts": json.dumps(list(self.model.bundle.experts)),
+            **self.machine,
+        }
+
+    def engine(self) -> Engine:
+        """Return an engine that has seen nothing."""
+        return Engine(self.model, self.settings, self.instruments)
+
+    def warmup(self) -> Iterator[Minutes]:
+        """Yield the minutes before the first decided one that fill windows and settle averages."""
+        plan = self.model.plan
+        start = self.first_minute - 2 * max(plan.warmup_bars, plan.history_rows)
+        return self.source.blocks(start, self.first_minute - 1, self.chunk_minutes)
+
+
+def begin(run: Run, engine: Engine, tape: "SqliteTapeWriter") -> None:
+    """Warm the engine with the bars before the first decided minute, and write the tape's beginning."""
+    digest = chain.WarmupDigest()
+    seen: list[int] = []
+    n_bars = 0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal n_bars
+        for minutes in run.warmup():
+            block = engine.warm(minutes).tobytes()
+            digest.add(block)
+            n_bars += len(block) // BAR_RECORD.itemsize
+            seen.extend((int(minutes.minute[0]), int(minutes.minute[-1])))
+            yield block
+
+    def events() -> Iterator[EventRecord]:
+        if seen:
+            event = Warmup(first_minute=seen[0], last_minute=seen[-1], n_bars=n_bars, digest=digest.value())
+            yield chain.record_event(WARMUP_SEQ, event)
+
+    genesis = tape.begin(
+        run.header(),
+        run.instruments,
+        run.model.version,
+        run.files,
+        warmup=blocks(),
+        warmup_seq=WARMUP_SEQ,
+        events=events(),
+    )
+    engine.begin(genesis, WARMUP_SEQ if seen else 0)
+
+
+def resume(run: Run, engine: Engine, reader: "SqliteTapeReader") -> None:
+    """Bring an engine to the end of a tape: its last snapshot, then the batches after it, checked.
+
+    Under other arithmetic than the tape's the stored batches stand as they are, and a new segment of the
+    chain begins; that is an event on the tape.
+
+    Raises:
+        TapeMismatchError: The tape is of other bars, settings or another model; names which.
+        TapeDamagedError: A batch after the snapshot does not come out again as it is stored.
+    """
+    _demand_same(run, reader)
+    before, now = _machine_of(reader), dict(run.machine)
+    snapshot = reader.snapshot()
+    if snapshot is None:
+        for minutes in run.warmup():
+            engine.warm(minutes)
+        engine.begin(reader.genesis(), max((record.seq for record in reader.begin_events()), default=0))
+    else:
+        rows = run.model.plan.history_rows
+        engine.restore(snapshot, history(reader, run.instruments, snapshot, rows))
+    _follow(engine, reader, run.chunk_minutes, same_machine=before == now)
+    if before != now:
+        structlog.get_logger().warning("arithmetic_changed", before=before, after=now, batch=engine.batch)
+        engine.apply(ArithmeticChanged(before=before, after=now))
+
+
+def history(
+    reader: "SqliteTapeReader", instruments: Sequence[Instrument], snapshot: Snapshot, rows: int
+) -> Iterator[Minutes | Backfill]:
+    """Yield the inputs up to a snapshot, from so early that every lane has its newest `rows` rows."""
+    names = [instrument.name for instrument in instruments]
+    start = reader.first_needed(snapshot.minute, rows)
+    for minutes in warmup_minutes(reader, instruments, without_refused=True):
+        kept = minutes[slice(int(np.searchsorted(minutes.minute, start)), None)]
+        if len(kept):
+            yield kept
+    records = takewhile(
+        lambda record: record.batch <= snapshot.batch, reader.batches(reader.batch_before(start))
+    )
+    chunk_minutes = max(1, CHUNK_ROWS // len(names))
+    for item in playback.inputs(records, names, chunk_minutes, without_refused=True):
+        if isinstance(item, Minutes | Backfill):
+            yield item
+
+
+def warmup_minutes(
+    reader: "SqliteTapeReader", instruments: Sequence[Instrument], *, without_refused: bool = False
+) -> Iterator[Minutes]:
+    """Yield a tape's warm-up as sealed minutes, the empty ones too."""
+    warmup = next(
+        (event for event in map(chain.read_event, reader.begin_events()) if isinstance(event, Warmup)), None
+    )
+    if warmup is None:
+        return
+    grid = Grid([instrument.calendar for instrument in instruments])
+    blocks = np.concatenate(
+        [np.empty(0, BAR_RECORD), *(np.frombuffer(block, BAR_RECORD) for block in reader.warmup(1440))]
+    )
+    if without_refused:
+        blocks = blocks[(blocks["flags"] & BAR_FLAG_REFUSED) == 0]
+    for minute in grid.runs(warmup.first_minute, warmup.last_minute, max(1, CHUNK_ROWS // len(instruments))):
+        low, high = np.searchsorted(blocks["minute"], [minute[0], minute[-1] + 1])
+        rows = blocks[low:high]
+        at = np.searchsorted(minute, rows["minute"])
+        yield playback.unpacked(rows, at, minute, np.zeros(len(minute), np.bool_), len(instruments))
+
+
+def _follow(engine: Engine, reader: "SqliteTapeReader", chunk_minutes: int, *, same_machine: bool) -> None:
+    """Decide the tape's batches after the engine's once more; they must come out as they are stored."""
+    stored = reader.batches(engine.batch)
+    items = playback.inputs(reader.batches(engine.batch), engine.run.names, chunk_minutes)
+    with ThreadPoolExecutor(1) as trees:
+        for records, _ in outcomes(engine, items, trees):
+            for record, before in zip(records, stored, strict=False):
+                if record.digest != before.digest and same_machine:
+                    raise TapeDamagedError(
+                        f"batch {record.batch} of the tape does not come out again as it is stored; "
+                        "`papertape verify` says where they part. Replay onto a new tape."
+                    )
+                if (record.orders, record.fills) != (before.orders, before.fills):
+                    log = structlog.get_logger()
+                    log.warning("stored_fills_differ", batch=record.batch, minute=record.minute)
+    tip = reader.tip()
+    if tip is not None:
+        engine.digest = tip[1]
+
+
+def _demand_same(run: Run, reader: "SqliteTapeReader") -> None:
+    header, ours = reader.header(), run.header()
+    differing = [text for key, text in WHAT_DIFFERS.items() if header.get(key) != ours[key]]
+    if reader.instruments() != run.instruments:
+        differing.append("the instruments")
+    hashes = {name: chain.content_digest(content) for name, content in run.files.items()}
+    if dict(reader.model_hashes()) != hashes:
+        differing.append("the model")
+    if differing:
+        raise TapeMismatchError(
+            f"the tape {reader.path} cannot be gone on with: {', '.join(differing)} differ from what it "
+            "was made of. Give the same ones, or another --tape."
+        )
+
+
+def _machine_of(reader: "SqliteTapeReader") -> dict[str, str]:
+    """Return under which arithmetic the newest segment of a tape was made."""
+    machine = {key: reader.header()[key] for key in MACHINE_KEYS}
+    for record in reader.events_of(ArithmeticChanged.__name__):
+        event = chain.read_event(record)
+        if isinstance(event, ArithmeticChanged):
+            machine = dict(event.after)
+    return machine
+
+
+def machine() -> dict[str, str]:
+    """Return what this machine computes with, for a tape's header."""
+    from adapters.host.fingerprint import arithmetic, versions
+
+    return {"arithmetic": arithmetic(), "versions": json.dumps(dict(sorted(versions().items())))}

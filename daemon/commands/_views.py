@@ -1,0 +1,99 @@
+"""What a person sees of a run while it plays and when it ends, read from the engine between two chunks."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from daemon.engine import Engine
+from daemon.events import BAR_RECORD, MINUTES_PER_DAY, BatchRecord, Book
+from daemon.positions.money import minus, times
+from daemon.vitals.summary import Banded, HeldPosition, LiveView, RecentTrade, RunSummary
+
+
+class Watcher:
+    """Follows a run's batches.
+
+    Args:
+        engine: The run's; read between two chunks.
+        first_minute: First minute that is played now.
+        end_minute: The minute after the last.
+        book: The account before, where the run is taken up again.
+    """
+
+    def __init__(self, engine: Engine, first_minute: int, end_minute: int, book: Book | None = None) -> None:
+        self._engine = engine
+        self._first = first_minute
+        self._end = end_minute
+        self._book = book
+        self._opening = book.equity if book else engine.run.settings.run.capital
+        self._day = first_minute // MINUTES_PER_DAY
+        self.bars = 0
+        self.minute = first_minute - 1
+
+    def see(self, batches: Sequence[BatchRecord]) -> None:
+        """Take batches that have been decided."""
+        for record in batches:
+            self.bars += len(record.bars) // BAR_RECORD.itemsize
+            if record.minute // MINUTES_PER_DAY != self._day and self._book is not None:
+                self._day, self._opening = record.minute // MINUTES_PER_DAY, self._book.equity
+            self._book, self.minute = record.book, record.minute
+
+    def live(self) -> LiveView:
+        """Return what the run looks like now."""
+        run, book = self._engine.run, self._book
+        equity = self._equity(book)
+        return LiveView(
+            minute=self.minute,
+            equity=equity,
+            day=minus(equity.expected, self._opening),
+            mode=run.trading.mode,
+            positions=self._positions(),
+            trades=tuple(
+                RecentTrade(t.exit_minute, run.names[t.instrument], t.side, t.net_bps, t.exit_kind)
+                for t in reversed(run.recent_trips)
+            ),
+            skill=run.skill.figures(),
+            done=(self.minute + 1 - self._first) / max(1, self._end - self._first),
+        )
+
+    def summary(self, first_minute: int, seconds: float | None) -> RunSummary:
+        """Return what the run came to.
+
+        Args:
+            first_minute: The run's first decided minute, which may lie before what was played now.
+            seconds: How long playing took.
+        """
+        run = self._engine.run
+        return RunSummary(
+            name=run.settings.run.name,
+            quote=run.settings.run.quote,
+            first_minute=first_minute,
+            last_minute=self._engine.minute,
+            bars=self.bars,
+            seconds=seconds,
+            capital=run.settings.run.capital,
+            equity=self._equity(self._book),
+            drawdown=run.drawdown.figures,
+            trades=run.trades.figures(),
+            costs=run.costs.totals(),
+            skill=run.skill.figures(),
+            funnel=run.funnel.counts(),
+            catch_up=run.skill.catch_up_figures(),
+            facts={**run.desk.facts(), "model": run.model.version, "digest": self._engine.digest.hex()},
+        )
+
+    def _equity(self, book: Book | None) -> Banded:
+        capital: Decimal = self._engine.run.settings.run.capital
+        return Banded(book.equity, book.best, book.worst) if book else Banded(capital, capital, capital)
+
+    def _positions(self) -> tuple[HeldPosition, ...]:
+        run = self._engine.run
+        account = run.desk.account
+        return tuple(
+            HeldPosition(
+                instrument=run.names[i],
+                quantity=position.quantity,
+                weight=account.weights.get(i, 0.0),
+                unrealised=minus(times(position.quantity, account.marks[i].price), position.basis),
+            )
+            for i, position in sorted(account.ledger.positions.items())
+        )

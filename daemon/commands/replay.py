@@ -1,0 +1,61 @@
+"""`papertape replay`: recorded bars through the whole engine, onto a tape."""
+
+from pathlib import Path
+
+import click
+
+from daemon.commands._settings import config_option
+from daemon.commands._when import When
+
+
+@click.command()
+@click.option(
+    "--bars",
+    "bar_files",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Parquet or CSV.",
+)
+@config_option
+@click.option("--model", help="models:/NAME@ALIAS, models:/NAME/VERSION or a folder; default: model.uri.")
+@click.option(
+    "--from", "first", type=When(), help="First decided minute (UTC); earlier bars warm the features."
+)
+@click.option("--to", "until", type=When(), help="Decide minutes before this one (UTC).")
+@click.option("--tape", "tape_file", type=click.Path(path_type=Path), help="Default: tape.path.")
+def command(
+    bar_files: tuple[Path, ...],
+    config_file: Path | None,
+    model: str | None,
+    first: int | None,
+    until: int | None,
+    tape_file: Path | None,
+) -> None:
+    """Play recorded minute bars through the whole engine: features, experts, policy, paper broker, tape.
+
+    Stopped at any moment (even by kill -9) and started again with the same words, it goes on where its
+    tape ends, and comes to the same digest.
+    """
+    from daemon.commands._bars import open_bars
+    from daemon.commands._model import open_model
+    from daemon.commands._replay import replay
+    from daemon.commands._run import Run, machine
+    from daemon.commands._settings import open_settings
+
+    settings = open_settings(config_file)
+    source = open_bars(bar_files, settings)
+    loaded = open_model(model or settings.model.uri, settings, source.instruments)
+    plan = loaded.model.plan
+    start = first if first is not None else source.first_minute + plan.warmup_bars
+    if not source.first_minute <= start <= source.last_minute:
+        from daemon.errors import BarsError
+        from daemon.vitals.summary import clock
+
+        raise BarsError(
+            f"--from {clock(start)} lies outside the bars, which go from {clock(source.first_minute)} to "
+            f"{clock(source.last_minute)} UTC"
+        )
+    run = Run(settings, source, start, loaded.model, loaded.files, machine())
+    end = source.last_minute + 1 if until is None else min(until, source.last_minute + 1)
+    replay(run, end, tape_file or Path(settings.tape.path))

@@ -1,0 +1,25 @@
+"""`papertape verify`: is a tape as it was written, and does computing it again give the same?"""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("tape", type=click.Path(path_type=Path))
+@click.option("--only", type=click.Choice(["intact", "reproduced"]), help="Check one of the two.")
+def command(tape: Path, only: str | None) -> None:
+    """Check TAPE in two steps.
+
+    Intact: every stored row is hashed again; any machine can do it. Reproduced: the whole run is computed again
+    from the tape's own bars, settings and model, and every batch must come out with the same bits.
+    """
+    from adapters.tape.reader import SqliteTapeReader
+    from daemon.commands._verify import intact, reproduced
+
+    with SqliteTapeReader(tape) as reader:
+        wrong = not intact(reader) if only != "reproduced" else False
+        if only != "intact":
+            wrong = not reproduced(reader) or wrong
+    if wrong:
+        raise click.exceptions.Exit(1)
