@@ -1,0 +1,63 @@
+"""Where on a tape to begin: the batch before a minute, and how far back windows reach."""
+
+import sqlite3
+from typing import Final
+
+import numpy as np
+
+from adapters.tape.cells import MalformedCellError
+from daemon.events import BAR_FLAG_REFUSED
+from daemon.kernels import IntArray
+
+_BARS_BACKWARDS: Final = """
+    SELECT minute, instrument FROM bar
+    WHERE minute <= ? AND (flags & ?) = 0 ORDER BY minute DESC, instrument DESC
+"""
+_SLICE: Final = 32_768
+
+
+def batch_before(connection: sqlite3.Connection, minute: int) -> int:
+    """Return the number of the newest batch of an earlier minute than `minute`, or 0.
+
+    Numbers and minutes rise together, so halving finds it and no index is kept for it.
+    """
+    low, (high,) = 0, connection.execute("SELECT coalesce(max(number), 0) FROM batch").fetchone()
+    while low < high:
+        middle = (low + high + 1) // 2
+        row = connection.execute("SELECT minute FROM batch WHERE number = ?", (middle,)).fetchone()
+        if row is not None and row[0] < minute:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def first_needed(connection: sqlite3.Connection, minute: int, n_rows: int, ids: IntArray) -> int:
+    """Return the latest minute from which on each instrument has its newest `n_rows` bars up to `minute`.
+
+    Bars that were refused do not count. Of an instrument that has fewer, all are needed.
+
+    Args:
+        connection: The tape.
+        minute: Look back from here.
+        n_rows: At least 1.
+        ids: Of the instruments.
+
+    Raises:
+        MalformedCellError: A bar cannot be read.
+    """
+    missing = dict.fromkeys(ids.tolist(), n_rows)
+    first = minute
+    cursor = connection.execute(_BARS_BACKWARDS, (minute, BAR_FLAG_REFUSED))
+    while missing and (rows := cursor.fetchmany(_SLICE)):
+        if not all(type(at) is int and type(key) is int for at, key in rows):
+            raise MalformedCellError("bar.minute or bar.instrument holds something that is no integer")
+        minutes, keys = np.array(rows, dtype=np.int64).T
+        for key, n in list(missing.items()):
+            own = minutes[keys == key]
+            if len(own):
+                first = min(first, int(own[min(n, len(own)) - 1]))
+            missing[key] = n - len(own)
+            if missing[key] <= 0:
+                del missing[key]
+    return first
