@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
+from pydantic import ValidationError
+
 from daemon.errors import BundleError, SchemaMismatchError
 from daemon.features.quanta import Quanta, quanta_from_fields, quanta_to_fields
 from daemon.features.schema import Schema
@@ -219,4 +221,6 @@ def _read(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
     return f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)

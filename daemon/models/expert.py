@@ -7,6 +7,7 @@ group `papertape.experts`: an entry point names an `ExpertFactory`.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -144,7 +145,7 @@ def score_rows(expert: Expert, values: FloatArray, row_minute: IntArray, n_instr
         return checked(expert.name, expert.score(values), len(values))
     out = np.empty((len(values), N_CLASSES))
     starts = np.nonzero(np.diff(row_minute, prepend=-1))[0].tolist()
-    for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
+    for start, end in pairwise([*starts, len(values)]):
         padded = np.zeros((n_instruments, values.shape[1]))
         padded[: end - start] = values[start:end]
         out[start:end] = checked(expert.name, expert.score(padded), n_instruments)[: end - start]

@@ -56,7 +56,12 @@ def with_feature_names(model: bytes, features: Sequence[str]) -> bytes:
         SchemaMismatchError: It has another number of columns, or names of its own that differ.
     """
     own = read_header(model).features
-    if own == tuple(f"Column_{column}" for column in range(len(features))):
+    if own == tuple(f"Column_{column}" for column in range(len(own))):
+        if len(own) != len(features):
+            raise SchemaMismatchError(
+                f"boosted trees: the model has {len(own)} columns without names, "
+                f"for which {len(features)} names are given"
+            )
         return re.sub(
             rb"(?m)^feature_names=.*$", b"feature_names=" + " ".join(features).encode(), model, count=1
         )
