@@ -19,7 +19,7 @@ from daemon.kernels import FloatArray, IntArray
 
 N_BINS: Final = 10
 SPAN_HOURS: Final = (1, 2, 3, 4, 6, 8, 12, 24)
-MAX_CELLS: Final = 2_000_000
+MAX_CELLS: Final = 1_000_000
 """Counts kept in all; spans are as short as that allows."""
 
 MAX_SAMPLE_ROWS: Final = 100_000
