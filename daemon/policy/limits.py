@@ -18,6 +18,17 @@ WORTHWHILE = 0.1
 """An order for less than this share of its target is not worth its costs."""
 
 
+def within(settings: PolicySettings, weights: Collection[float]) -> bool:
+    """Say whether no cap is outgrown by more than `SLACK`."""
+    slack = 1.0 + SLACK
+    return (
+        max(weights, default=0.0) <= settings.max_weight * slack
+        and min(weights, default=0.0) >= -settings.max_weight * slack
+        and math.fsum(map(abs, weights)) <= settings.max_gross * slack
+        and abs(math.fsum(weights)) <= settings.max_net * slack
+    )
+
+
 def outgrown(
     settings: PolicySettings, weights: Mapping[int, float], movable: Collection[int]
 ) -> dict[int, float]:

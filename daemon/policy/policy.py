@@ -5,7 +5,8 @@ Entry: a signal that passed the gate, the filters, the trading state and the cap
     failed gate is no exit.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple, Self, cast
 
@@ -13,7 +14,7 @@ from daemon.events import TradingMode
 from daemon.kernels import IntArray
 from daemon.policy.book_view import BookView
 from daemon.policy.gate import Candidate
-from daemon.policy.limits import WORTHWHILE, granted, outgrown
+from daemon.policy.limits import WORTHWHILE, granted, outgrown, within
 from daemon.policy.reasons import Reason
 from daemon.policy.sizing import Sizer
 from daemon.policy.trading_state import STRICTNESS
@@ -70,7 +71,7 @@ class _Draft:
         self.stale = stale
         # Where each instrument is going if its waiting order is filled, before and after this minute's
         # targets.
-        self.weights: dict[int, float] = {**view.weights, **view.leads_to}
+        self.weights = {**view.weights, **view.leads_to} if view.leads_to else view.weights
         self.planned = dict(self.weights)
         self.targets: dict[int, Target] = {}
 
@@ -169,8 +170,10 @@ class Policy:
         self._confirmed = dict(zip(held, cast("list[int]", fields["confirmed"]), strict=True))
         return self
 
-    def _forget(self, live: Collection[int]) -> None:
+    def _forget(self, live: AbstractSet[int]) -> None:
         """Drop what is neither held nor ordered any more."""
+        if self.targets.keys() <= live:
+            return
         for instrument in [i for i in self.targets if i not in live]:
             del self.targets[instrument], self._entered[instrument], self._confirmed[instrument]
 
@@ -216,12 +219,11 @@ class Policy:
 
     def _cut(self, draft: _Draft) -> None:
         """Bring what outgrew a cap back to it."""
-        held = {i: weight for i, weight in draft.planned.items() if weight != 0.0}
-        if not held:
+        if within(self._settings, draft.planned.values()):
             return
-        for instrument, weight in outgrown(
-            self._settings, held, [i for i in held if draft.movable(i)]
-        ).items():
+        held = {i: weight for i, weight in draft.planned.items() if weight != 0.0}
+        movable = [i for i in held if draft.movable(i)]
+        for instrument, weight in outgrown(self._settings, held, movable).items():
             draft.aim(instrument, weight, Reason.LIMIT)
 
     def _enter(self, draft: _Draft, signal: Candidate) -> Reason:

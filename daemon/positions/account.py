@@ -8,7 +8,7 @@ from daemon.events import Book, Fill, FillKind, Instrument, TradingMode
 from daemon.positions.bar_cursor import BarCursor
 from daemon.positions.ledger import Ledger
 from daemon.positions.marks import Mark
-from daemon.positions.money import ZERO, cash, cash_due, exact, minus, over, plus, times
+from daemon.positions.money import ZERO, cash, cash_due, exact, minus, plus, times
 from daemon.positions.position import Settlement
 from daemon.positions.pricing import Priced
 from daemon.positions.trips import OpenTrip, RoundTrip
@@ -124,7 +124,7 @@ class Account:
             fees=ledger.fees,
             gross=float(minus(longs, shorts)) / base,
             net=float(plus(longs, shorts)) / base,
-            drawdown=float(minus(Decimal(1), over(equity, self._peak))),
+            drawdown=1.0 - float(equity) / float(self._peak),
             mode=mode,
         )
 

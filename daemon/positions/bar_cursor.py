@@ -1,7 +1,6 @@
 """The minutes of a chunk seen one at a time: scalars out of columns, without an object per bar."""
 
 from collections.abc import Callable
-from typing import Any
 
 from daemon.events import Minutes
 from daemon.kernels import FloatArray, IntArray
@@ -34,14 +33,14 @@ class BarCursor:
             first_ordinal: Ordinal of the first minute.
         """
         self._minutes: list[int] = minutes.minute.tolist()
-        self._open: Callable[..., Any] = minutes.open.item
-        self._high: Callable[..., Any] = minutes.high.item
-        self._low: Callable[..., Any] = minutes.low.item
-        self._close: Callable[..., Any] = minutes.close.item
-        self._volume: Callable[..., Any] = minutes.volume.item
-        self._tradable: Callable[..., Any] = minutes.tradable.item
-        self._sigma: Callable[..., Any] = sigma.item
-        self._age: Callable[..., Any] = age.item
+        self._open: Callable[[int, int], float] = minutes.open.item
+        self._high: Callable[[int, int], float] = minutes.high.item
+        self._low: Callable[[int, int], float] = minutes.low.item
+        self._close: Callable[[int, int], float] = minutes.close.item
+        self._volume: Callable[[int, int], float] = minutes.volume.item
+        self._tradable: Callable[[int, int], bool] = minutes.tradable.item
+        self._sigma: Callable[[int, int], float] = sigma.item
+        self._age: Callable[[int, int], int] = age.item
         self._first_ordinal = first_ordinal
         self.seek(0)
 
@@ -53,32 +52,32 @@ class BarCursor:
 
     def open(self, instrument: int) -> float:
         """First price."""
-        return float(self._open(self._t, instrument))
+        return self._open(self._t, instrument)
 
     def high(self, instrument: int) -> float:
         """Highest price."""
-        return float(self._high(self._t, instrument))
+        return self._high(self._t, instrument)
 
     def low(self, instrument: int) -> float:
         """Lowest price."""
-        return float(self._low(self._t, instrument))
+        return self._low(self._t, instrument)
 
     def close(self, instrument: int) -> float:
         """Last price."""
-        return float(self._close(self._t, instrument))
+        return self._close(self._t, instrument)
 
     def volume(self, instrument: int) -> float:
         """Base units traded."""
-        return float(self._volume(self._t, instrument))
+        return self._volume(self._t, instrument)
 
     def sigma(self, instrument: int) -> float:
         """Volatility of one-minute log returns."""
-        return float(self._sigma(self._t, instrument))
+        return self._sigma(self._t, instrument)
 
     def tradable(self, instrument: int) -> bool:
         """Whether somebody traded: no bar, a synthetic one and one without volume are not tradable."""
-        return bool(self._tradable(self._t, instrument))
+        return self._tradable(self._t, instrument)
 
     def age(self, instrument: int) -> int:
         """Session minutes since the last bar."""
-        return int(self._age(self._t, instrument))
+        return self._age(self._t, instrument)
