@@ -70,7 +70,7 @@ class SimulatedMarket:
         self.process = _process(change, predictable=predictable)
         self._minute = np.arange(start_minute, start_minute + n_minutes, dtype=np.int64)
         generator = np.random.default_rng(seed)
-        self.volatility = np.exp(generator.uniform(math.log(9e-4), math.log(14e-4), n_instruments))
+        self.volatility = np.exp(generator.uniform(math.log(6e-4), math.log(9e-4), n_instruments))
         first_prices = np.exp(generator.uniform(math.log(0.2), math.log(50_000.0), n_instruments))
         self._path = realise(self.process, self.volatility, self._minute, generator)
         self._decimals = [_decimals(price) for price in first_prices.tolist()]

@@ -47,18 +47,19 @@ class Baselines:
         self._counts: IntArray = np.tile(prior, (span, 1))
         self._last: npt.NDArray[np.int8] = np.full((span, n_instruments), NEVER, dtype=np.int8)
 
-    def judge(self, ordinal: int, n_minutes: int, matured: Matured) -> BaselineRows:
+    def judge(self, ordinal: int, n_minutes: int, matured: Matured, scored: BoolArray) -> BaselineRows:
         """Take the labels of the next minutes, and say what the baselines had said of them.
 
         Args:
             ordinal: Ordinal of the first of these minutes; calls follow each other.
             n_minutes: How many minutes.
             matured: The labels that matured in them.
+            scored: (n_labels,) whether experts spoke at the decision: baselines learn what experts learn.
         """
         new = np.zeros((n_minutes, N_CLASSES), dtype=np.int64)
-        np.add.at(new, (matured.at, matured.label), 1)
+        np.add.at(new, (matured.at[scored], matured.label[scored]), 1)
         counts = np.concatenate([self._counts, self._counts[-1] + np.cumsum(new, axis=0)])
-        last = self._with_last(n_minutes, matured)
+        last = self._with_last(n_minutes, matured, scored)
         # A backfilled label may be older than anything kept: then it is judged by the oldest that is.
         known_at = np.maximum(matured.decided - ordinal + self._span, 0)
         then, n_known = counts[known_at], counts.sum(axis=1)
@@ -75,13 +76,13 @@ class Baselines:
         self._counts, self._last = counts[-self._span :].copy(), last[-self._span :].copy()
         return result
 
-    def _with_last(self, n_minutes: int, matured: Matured) -> npt.NDArray[np.int8]:
+    def _with_last(self, n_minutes: int, matured: Matured, scored: BoolArray) -> npt.NDArray[np.int8]:
         """Return the label that matured last, by minute and instrument, for the kept minutes and the new."""
         last = np.concatenate(
             [self._last, np.full((n_minutes, self._last.shape[1]), NEVER, dtype=np.int8)], dtype=np.int8
         )
         # Labels come in the order of their decisions: of two in one minute the later stays.
-        last[self._span + matured.at, matured.instrument] = matured.label
+        last[self._span + matured.at[scored], matured.instrument[scored]] = matured.label[scored]
         new = last[self._span - 1 :]
         row = np.arange(len(new))[:, None]
         filled_from = np.maximum.accumulate(np.where(new == NEVER, 0, row), axis=0)

@@ -89,11 +89,11 @@ class Skill:
         Args:
             ordinal: Ordinal of the first of these minutes; calls follow each other without a gap.
             n_minutes: How many minutes.
-            matured: All labels that matured in them, scored or not: the base rate learns from all.
+            matured: All labels that matured in them, scored or not.
             said: (n_labels, n_series, 3) log-probabilities said at the decision; NaN for a silent expert.
             known: (n_labels,) whether the decision was scored at all.
         """
-        baseline = self._baselines.judge(ordinal, n_minutes, matured)
+        baseline = self._baselines.judge(ordinal, n_minutes, matured, known)
         for track, chosen in (
             (self._live, known & ~matured.catch_up),
             (self._catch_up, known & matured.catch_up),
@@ -142,17 +142,17 @@ def _figures_of(name: str, track: Track, series: int) -> SkillFigures:
         name=name,
         minutes=int(minutes),
         rows=int(total["rows"]),
-        skill=_share(total["move"] + total["direction"], minutes),
-        skill_interval=track.interval(series, ("move", "direction"), (), "minutes"),
-        move=track.interval(series, ("move",), (), "minutes"),
-        direction=track.interval(series, ("direction",), (), "minutes"),
+        skill=_share(total["skill"], minutes),
+        skill_interval=track.interval(series, "skill", None, "minutes"),
+        move=track.interval(series, "move", None, "minutes"),
+        direction=track.interval(series, "skill", "move", "minutes"),
         accuracy=_share(total["accuracy"], minutes),
         majority=_share(total["majority"], minutes),
         base_rate=_share(total["base_rate"], minutes),
         last=_share(total["last"], minutes),
-        over_majority=track.interval(series, ("accuracy",), ("majority",), "minutes"),
-        hit_rate=track.interval(series, ("hits",), (), "moving_minutes"),
-        ic=track.interval(series, ("ic",), (), "ic_count"),
+        over_majority=track.interval(series, "accuracy", "majority", "minutes"),
+        hit_rate=track.interval(series, "hits", None, "moving_minutes"),
+        ic=track.interval(series, "ic", None, "ic_count"),
     )
 
 

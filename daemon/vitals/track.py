@@ -1,6 +1,6 @@
 """Per-minute sums of everything skill is made of, for each series."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +13,7 @@ from daemon.vitals.intervals import Interval, ratio_interval
 from daemon.vitals.rank_ic import RankIc
 
 COLUMNS: Final = (
-    *("minutes", "rows", "move", "direction", "accuracy", "majority", "base_rate", "last"),
+    *("minutes", "rows", "skill", "move", "accuracy", "majority", "base_rate", "last"),
     *("moving_minutes", "hits", "ic_count", "ic"),
 )
 LAG_HORIZONS: Final = 2
@@ -71,13 +71,12 @@ class Track:
         sums = self._buckets.totals().reshape(self._n_series, len(COLUMNS))[series]
         return dict(zip(COLUMNS, sums.tolist(), strict=True))
 
-    def interval(self, series: int, plus: Sequence[str], minus: Sequence[str], per: str) -> Interval | None:
-        """Return the mean of columns `plus` less columns `minus`, per count in column `per`."""
+    def interval(self, series: int, column: str, less: str | None, per: str) -> Interval | None:
+        """Return the mean of a column, less another where one is named, per count in column `per`."""
         cells = self._buckets.cells().reshape(-1, self._n_series, len(COLUMNS))[:, series]
-        total = np.zeros(len(cells))
-        for sign, names in ((1.0, plus), (-1.0, minus)):
-            for name in names:
-                total += sign * cells[:, COLUMNS.index(name)]
+        total = cells[:, COLUMNS.index(column)]
+        if less is not None:
+            total = total - cells[:, COLUMNS.index(less)]
         return ratio_interval(total, cells[:, COLUMNS.index(per)], self._lag)
 
     def to_fields(self) -> dict[str, object]:
@@ -117,12 +116,11 @@ class _Labels:
         total = -_picked(logp, label)
         move = total.copy()
         move[moved] = -log(moving[moved])
-        move_skill = self._base_move[heard] - move
         ahead = logp[:, Move.UP] - logp[:, Move.DOWN]
         hits = ((label == Move.UP) & (ahead > 0.0)) | ((label == Move.DOWN) & (ahead < 0.0))
         columns = (
-            move_skill,
-            self._base_total[heard] - total - move_skill,
+            self._base_total[heard] - total,
+            self._base_move[heard] - move,
             np.argmax(logp, axis=1) == label,
             self._majority[heard],
             self._share[heard],

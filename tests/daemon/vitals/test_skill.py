@@ -64,9 +64,9 @@ def test_minute_by_minute_is_the_same_as_at_once(judged: Make) -> None:
 def test_the_baselines_know_only_what_had_matured_at_the_decision(judged: Make) -> None:
     run = judged(2)
     m = run.matured
-    rows = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, m)
+    rows = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, m, run.known)
     for j in range(len(m)):
-        known = [k for k in range(len(m)) if m.at[k] <= m.decided[j]]
+        known = [k for k in range(len(m)) if m.at[k] <= m.decided[j] and run.known[k]]
         counts = Counter({0: 1, 1: 1, 2: 1}) + Counter(m.label[known].tolist())
         shares = [counts[c] / sum(counts.values()) for c in range(3)]
         assert np.exp(rows.logp[j]) == pytest.approx(shares)
@@ -78,7 +78,7 @@ def test_the_baselines_know_only_what_had_matured_at_the_decision(judged: Make) 
 def test_skill_is_the_difference_of_two_log_losses_and_the_sum_of_its_parts(judged: Make) -> None:
     run = judged(3)
     m, known = run.matured, run.known
-    base = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, m)
+    base = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, m, run.known)
     (trees, online, _) = played(run).figures()
     minutes = np.unique(m.at[known])
     by_minute = []
@@ -101,7 +101,7 @@ def test_skill_is_the_difference_of_two_log_losses_and_the_sum_of_its_parts(judg
 def test_the_parts_are_the_losses_of_flat_or_not_and_of_up_or_down(judged: Make) -> None:
     run = judged(4)
     m, known = run.matured, run.known
-    base = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, m)
+    base = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, m, run.known)
 
     def parts(logp: np.ndarray, label: int) -> tuple[float, float]:
         down, flat, up = np.exp(logp)
@@ -122,7 +122,7 @@ def test_the_parts_are_the_losses_of_flat_or_not_and_of_up_or_down(judged: Make)
 def test_accuracy_stands_beside_three_baselines_and_the_hit_rate_counts_moves_only(judged: Make) -> None:
     run = judged(5)
     m, known = run.matured, run.known
-    base = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, m)
+    base = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, m, run.known)
     trees: SkillFigures = played(run).figures()[0]
     at, label = m.at[known], m.label[known]
     p = np.exp(run.said[known, 0])
@@ -184,10 +184,12 @@ def test_minutes_filled_from_history_are_scored_apart(judged: Make) -> None:
 
 def test_an_expert_that_says_the_base_rate_has_no_skill_at_all(judged: Make) -> None:
     run = judged(9)
-    base = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, run.matured)
+    base = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, run.matured, run.known)
     run.said[:, 2] = base.logp
     blend = played(run).figures()[2]
-    assert abs(blend.skill) < 1e-14
+    assert blend.skill == 0.0
+    assert blend.skill_interval is not None
+    assert blend.skill_interval.low == blend.skill_interval.high == 0.0
     assert blend.direction is not None
     assert max(abs(blend.direction.low), abs(blend.direction.high)) < 1e-14
 
@@ -209,9 +211,11 @@ def test_a_label_older_than_anything_kept_is_judged_by_the_oldest_that_is(judged
     run = judged(11)
     m = run.matured
     early = Baselines(run.span, run.n_instruments)
-    early.judge(0, 100, run.cut(0, 100)[2])
+    _, _, first, _, known = run.cut(0, 100)
+    early.judge(0, 100, first, known)
     m.decided[m.at == 150] = 0
-    rows = early.judge(100, 100, run.cut(100, 200)[2])
+    _, _, then, _, known = run.cut(100, 200)
+    rows = early.judge(100, 100, then, known)
     assert np.isfinite(rows.logp).all()
 
 
