@@ -316,3 +316,40 @@ def test_other_instruments_can_join_and_leave_around_what_is_held() -> None:
     assert desk.mark_ages(5) == {three[1].name: 4}
     with pytest.raises(KeyError):
         desk.regroup(np.array([-1]), (three[0],))
+
+
+def test_closing_out_an_instrument_books_what_it_holds_and_ends_what_it_ordered() -> None:
+    desk = new_desk(FREE.model_copy(update={"order_minutes": 9}), instruments(3))
+    bars = cursor(sealed(0, [[flat(10.0), flat(20.0, 1e-3), flat(30.0)]] * 2))
+    trade(desk, bars, [{0: 0.1, 1: 0.1}, {}], Tape())
+    held = desk.close_out(7, 0)
+    assert [(fill.kind, fill.quantity, fill.minute) for fill in held.fills] == [(FillKind.DELISTED, -100, 7)]
+    assert held.ends == ()
+    # Of the second only a thousandth of a unit was filled: the rest still waits.
+    both = desk.close_out(7, 1)
+    assert [fill.quantity for fill in both.fills] == [D("-0.001")]
+    assert [(end.unfilled, end.reason) for end in both.ends] == [(D("49.999"), "delisted")]
+    assert desk.close_out(7, 2) == ((), ())
+    assert desk.account.ledger.positions == {}
+    assert desk.account.ledger.imbalance == 0
+
+
+def test_closing_out_an_instrument_that_is_only_ordered_ends_its_order() -> None:
+    desk = new_desk(FREE.model_copy(update={"delay_bars": 5}), instruments(1))
+    trade(desk, cursor(sealed(0, [[flat(10.0)]])), [{0: 0.1}], Tape())
+    out = desk.close_out(3, 0)
+    assert out.fills == ()
+    assert [(end.order_id, end.unfilled) for end in out.ends] == [(1, 100)]
+    assert desk.broker.waiting == {}
+
+
+def test_an_exit_in_a_minute_without_known_sigma_pays_the_impact_of_the_last_known_one() -> None:
+    desk = new_desk(FREE.model_copy(update={"impact": 1.0}), instruments(1, tick="0.000000001"))
+    rows: list[list[Row]] = [[flat(10.0, 1e4)], [flat(10.0, 1e4)], [flat(10.0, 1e4)], [flat(10.0, 1e4)]]
+    tape = Tape()
+    sigma = np.array([[0.02], [0.01], [np.nan], [np.nan]])
+    trade(desk, cursor(sealed(0, rows), sigma), [{0: 0.1}, {}, {0: 0.0}, {}], tape)
+    entry, leave = tape.fills
+    # 100 units of 10,000: a tenth of sigma, which was 0.02 at the entry's decision and 0.01 when last known.
+    assert float(entry.price) == pytest.approx(10.0 * (1 + 0.02 * 0.1))
+    assert float(leave.price) == pytest.approx(10.0 * (1 - 0.01 * 0.1))
