@@ -19,7 +19,7 @@ from adapters.tape.seeking import batch_before, first_needed
 from adapters.tape.statements import between, text, whole
 from adapters.tape.universe import Universe
 from daemon import chain
-from daemon.errors import TapeDamagedError
+from daemon.errors import TapeDamagedError, TapeVersionError
 from daemon.events import BatchRecord, EventRecord, Instrument, Snapshot, UniverseChanged, Warmup
 from daemon.snapshot import decode_snapshot
 
@@ -105,7 +105,7 @@ class SqliteTapeReader:
         """Return the run's first instruments by id (their position)."""
         rows = [row for row in self._checked(schema.instrument) if row[1] == 0]
         if [row[0] for row in rows] != list(range(len(rows))):
-            raise self._damage("instrument ids do not count up from 0")
+            raise self.damage("instrument ids do not count up from 0")
         return tuple(
             Instrument(
                 name=self._cell(read_text, name, "instrument.name"),
@@ -129,7 +129,7 @@ class SqliteTapeReader:
             rows = self.fetch("SELECT content FROM model_file WHERE hash = ?", (digest,))
             content = rows[0][0] if rows else None
             if not isinstance(content, bytes) or chain.content_digest(content) != digest:
-                raise self._damage(f"file {name} of the model does not match its digest")
+                raise self.damage(f"file {name} of the model does not match its digest")
             files[name] = content
         return files
 
@@ -145,13 +145,27 @@ class SqliteTapeReader:
         ((_, number, digest),) = rows
         return self._cell(read_int, number, "tip.batch"), self._cell(read_bytes, digest, "tip.digest")
 
+    def demand_begun(self) -> tuple[int, bytes]:
+        """Return the tip of a tape that was begun.
+
+        Raises:
+            TapeVersionError: It was not: its writer stopped before it had anything to write.
+        """
+        tip = self.tip()
+        if tip is None:
+            message = (
+                f"nothing is on the tape {self._path} yet: its run stopped before it began; start it again"
+            )
+            raise TapeVersionError(message)
+        return tip
+
     def begin_events(self) -> tuple[EventRecord, ...]:
         """Return the events from before the first decided minute."""
         rows = self.fetch(between(schema.event, "batch"), (BEGIN_BATCH, BEGIN_BATCH))
         try:
             return tuple(event_of(row) for row in rows)
         except MalformedCellError as error:
-            raise self._damage(str(error)) from error
+            raise self.damage(str(error)) from error
 
     def warmup(self, max_minutes: int) -> Iterator[bytes]:
         """Yield the warm-up bars in packed `BAR_RECORD` blocks ascending by (minute, instrument)."""
@@ -203,7 +217,7 @@ class SqliteTapeReader:
         for batch in self.stored(after):
             after += 1
             if batch.number != after:
-                raise self._damage(f"batch {after} is missing")
+                raise self.damage(f"batch {after} is missing")
             yield batch.read()
 
     def last_batch(self) -> BatchRecord | None:
@@ -225,7 +239,7 @@ class SqliteTapeReader:
             return None
         ((number, content, checksum),) = rows
         if row_checksum("snapshot", (number, content)) != checksum:
-            raise self._damage(f"the snapshot after batch {number} does not match its checksum")
+            raise self.damage(f"the snapshot after batch {number} does not match its checksum")
         return decode_snapshot(content)
 
     def events_of(self, kind: str) -> Iterator[EventRecord]:
@@ -248,7 +262,7 @@ class SqliteTapeReader:
             with explained(self._path):
                 return first_needed(self._connection, minute, n_rows, ids)
         except MalformedCellError as error:
-            raise self._damage(str(error)) from error
+            raise self.damage(str(error)) from error
 
     def universe_after(self, number: int) -> Universe:
         """Return the universe after batch `number`."""
@@ -257,7 +271,7 @@ class SqliteTapeReader:
         try:
             return after_events(universe, tuple(event_of(row) for row in rows))
         except ValueError as error:
-            raise self._damage(f"a change of the universe cannot be read: {error}") from error
+            raise self.damage(f"a change of the universe cannot be read: {error}") from error
 
     def fetch(self, statement: str, cells: tuple[object, ...]) -> list[tuple[Any, ...]]:
         """Return the rows of a statement; the driver's errors become ours."""
@@ -283,7 +297,7 @@ class SqliteTapeReader:
     def _model_version(self) -> str:
         version = self.header().get("model_version")
         if version is None:
-            raise self._damage("its header names no model")
+            raise self.damage("its header names no model")
         return version
 
     def _checked(self, table: Table) -> list[tuple[Any, ...]]:
@@ -291,16 +305,17 @@ class SqliteTapeReader:
         rows = self.fetch(whole(table), ())
         for *cells, checksum in rows:
             if row_checksum(table.name, cells) != checksum:
-                raise self._damage(f"row {cells[0]!r} of table {table.name} does not match its checksum")
+                raise self.damage(f"row {cells[0]!r} of table {table.name} does not match its checksum")
         return [row[:-1] for row in rows]
 
     def _cell(self, read: Any, cell: Any, place: str) -> Any:
         try:
             return read(cell, place)
         except ValueError as error:
-            raise self._damage(f"{place}: {error}") from error
+            raise self.damage(f"{place}: {error}") from error
 
-    def _damage(self, what: str) -> TapeDamagedError:
+    def damage(self, what: str) -> TapeDamagedError:
+        """Return the error that says what of this tape is damaged."""
         return TapeDamagedError(
             f"the tape {self._path} is damaged: {what}; restore a copy, or replay it anew"
         )

@@ -48,11 +48,11 @@ _WRITERS: Final[dict[type, Callable[[Any], Cell]]] = {float: float_cell, Decimal
 
 
 class Codec(Generic[Item]):
-    """Turns structures of one type into cells, field by field in order, and back."""
+    """Turns structures of one type, `kind`, into cells, field by field in order, and back."""
 
     def __init__(self, kind: type[Item], table: Table) -> None:
         fields = msgspec.structs.fields(kind)
-        self._kind = kind
+        self.kind = kind
         self._fields = tuple(
             (field.name, _reader(field.type), _writer(field.type), f"{table.name}.{field.name}")
             for field in fields
@@ -69,7 +69,7 @@ class Codec(Generic[Item]):
             MalformedCellError: A cell is none of ours.
         """
         pairs = zip(self._fields, cells, strict=True)
-        return self._kind(**{name: read(cell, place) for (name, read, _, place), cell in pairs})
+        return self.kind(**{name: read(cell, place) for (name, read, _, place), cell in pairs})
 
 
 def _reader(kind: Any) -> Callable[[Any, str], object]:
@@ -114,12 +114,12 @@ PART_TABLES: Final[tuple[PartTable[Any], ...]] = (
     PartTable("refusals", schema.refusal, Codec(Refusal, schema.refusal)),
 )
 
-_BOOK: Final = Codec(Book, schema.batch)
-_BOOK_AT: Final = slice(5, 15)
+BOOK: Final = Codec(Book, schema.batch)
+BOOK_AT: Final = slice(5, 15)
 
 
 def _book_cells(book: Book) -> tuple[Cell, ...]:
-    """Return what `_BOOK.cells` returns, in a third of its time: there is one a minute."""
+    """Return what `BOOK.cells` returns, in a third of its time: there is one a minute."""
     return (
         str(book.equity),
         str(book.best),
@@ -170,7 +170,7 @@ def batch_of(
         fills=parts["fills"],
         changes=parts["changes"],
         refusals=parts["refusals"],
-        book=_BOOK.item(row[_BOOK_AT]),
+        book=BOOK.item(row[BOOK_AT]),
         digest=read_bytes(row[16], "batch.digest"),
     )
 

@@ -38,7 +38,7 @@ FIRST_MINUTE: Final = 29_000_000
 N_WARMUP: Final = 6
 HEADER: Final = {
     "format": "1",
-    "run": "sample",
+    "name": "sample",
     "settings": '{"run": {"name": "sample"}}',
     "experts": '["trees", "online", "base_rate"]',
     "bars": "fingerprint-of-bars",

@@ -160,7 +160,7 @@ def test_the_chain_starts_elsewhere_when_anything_of_the_beginning_differs(tmp_p
             samples.FILES,
             [samples.warmup_event(blocks)],
         ),
-        "header": ({**samples.HEADER, "run": "x"}, samples.instruments(), "7", samples.FILES, []),
+        "header": ({**samples.HEADER, "name": "x"}, samples.instruments(), "7", samples.FILES, []),
         "instruments": (samples.HEADER, samples.instruments(4), "7", samples.FILES, []),
         "version": (samples.HEADER, samples.instruments(), "8", samples.FILES, []),
         "files": (samples.HEADER, samples.instruments(), "7", {**samples.FILES, "trees.txt": b""}, []),

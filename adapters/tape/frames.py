@@ -1,0 +1,241 @@
+"""What a tape holds as polars frames, a slice at a time."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import polars as pl
+from sqlalchemy import Table, func, select
+
+from adapters.tape import schema
+from adapters.tape.cells import packed_bars, read_bytes, read_flag, read_int
+from adapters.tape.pages import after_events
+from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.records import BOOK, BOOK_AT, PART_TABLES, PartTable, event_of
+from adapters.tape.statements import text, whole
+from daemon import chain
+from daemon.events import (
+    BAR_FLAG_BACKFILL,
+    BAR_FLAG_REFUSED,
+    BAR_FLAG_SYNTHETIC,
+    BAR_FLAG_WARMUP,
+    Book,
+    UniverseChanged,
+    decision_dtype,
+)
+from daemon.kernels import IntArray
+
+Schema = dict[str, Any]
+Row = tuple[Any, ...]
+
+_SLICE: Final = 32_768
+_TIME: Final = pl.Datetime("us", "UTC")
+_US_PER_MINUTE: Final = 60_000_000
+_PRICES: Final = ("open", "high", "low", "close", "volume")
+_SIDES: Final = ("down", "flat", "up")
+_FLAGS: Final = {
+    "synthetic": BAR_FLAG_SYNTHETIC,
+    "warmup": BAR_FLAG_WARMUP,
+    "backfill": BAR_FLAG_BACKFILL,
+    "refused": BAR_FLAG_REFUSED,
+}
+_CHANGES: Final = "SELECT * FROM event WHERE kind = ? AND batch > 0 ORDER BY seq"
+_KINDS: Final[dict[Any, Any]] = {int: pl.Int64, float: pl.Float64, Decimal: pl.Float64}
+
+
+@dataclass(frozen=True, slots=True)
+class TapeTable:
+    """One table to export.
+
+    Attributes:
+        schema: Its columns.
+        n_rows: How many rows it has.
+        frames: The rows, in order.
+    """
+
+    schema: Schema
+    n_rows: int
+    frames: Iterator[pl.DataFrame]
+
+
+def bars_table(reader: SqliteTapeReader) -> TapeTable:
+    """Return the bars: named as bar files name them, so that they can be replayed."""
+    columns: Schema = {
+        "time": _TIME,
+        "symbol": pl.String,
+        **dict.fromkeys((*_PRICES, "taker_volume"), pl.Float64),
+        **dict.fromkeys(_FLAGS, pl.Boolean),
+        "seq": pl.Int64,
+    }
+    names = {key: name for key, _, name, *_ in reader.rows(whole(schema.instrument))}
+
+    def frame(rows: list[Row]) -> pl.DataFrame:
+        bars, seq = packed_bars(rows)
+        data = {
+            "time": _times(bars["minute"]),
+            "symbol": [names.get(key, str(key)) for key in bars["instrument"].tolist()],
+            **{name: np.ascontiguousarray(bars[name]) for name in _PRICES},
+            "taker_volume": pl.Series(np.ascontiguousarray(bars["taker"]), nan_to_null=True),
+            **{name: (bars["flags"] & flag) > 0 for name, flag in _FLAGS.items()},
+            "seq": seq,
+        }
+        return pl.DataFrame(data, schema=columns)
+
+    return TapeTable(columns, _count(reader, schema.bar), _frames(reader, whole(schema.bar), frame))
+
+
+def decisions_table(reader: SqliteTapeReader, reasons: Mapping[int, str]) -> TapeTable:
+    """Return the decisions, one row per scored instrument and minute: what each expert said, and why what."""
+    dtype = decision_dtype(json.loads(reader.header()["experts"]))
+    said = [name for name in dtype.names or () if dtype[name].shape == (3,)]
+    columns: Schema = {
+        "batch": pl.Int64,
+        "time": _TIME,
+        "instrument": pl.String,
+        **{f"{name}_{side}": pl.Float64 for name in said for side in _SIDES},
+        **dict.fromkeys(("edge", "sigma", "target"), pl.Float64),
+        "reason": pl.String,
+    }
+    universes = _universes(reader)
+
+    def frame(rows: list[Row]) -> pl.DataFrame:
+        blobs = [np.frombuffer(read_bytes(row[2], "batch.decisions"), dtype) for row in rows]
+        counts = [len(blob) for blob in blobs]
+        packed = np.concatenate(blobs)
+        places = [blob["instrument"].tolist() for blob in blobs]
+        names = [universes(row[0]) for row in rows]
+        data = {
+            "batch": np.repeat(_integers(rows, 0, "batch.number"), counts),
+            "time": _times(np.repeat(_integers(rows, 1, "batch.minute"), counts)),
+            "instrument": [of[at] for of, held in zip(names, places, strict=True) for at in held],
+            **{
+                f"{name}_{side}": np.ascontiguousarray(packed[name][:, at])
+                for name in said
+                for at, side in enumerate(_SIDES)
+            },
+            **{name: np.ascontiguousarray(packed[name]) for name in ("edge", "sigma", "target")},
+            "reason": [reasons.get(number, str(number)) for number in packed["reason"].tolist()],
+        }
+        return pl.DataFrame(data, schema=columns)
+
+    ((n_bytes,),) = reader.fetch("SELECT coalesce(sum(length(decisions)), 0) FROM batch", ())
+    statement = "SELECT number, minute, decisions FROM batch ORDER BY number"
+    # A batch holds a row per instrument: the slice is that much shorter.
+    n_batches = max(1, _SLICE // max(1, len(reader.instruments())))
+    return TapeTable(columns, n_bytes // dtype.itemsize, _frames(reader, statement, frame, n_batches))
+
+
+def orders_table(reader: SqliteTapeReader) -> TapeTable:
+    """Return the orders that passed the limits."""
+    return _items_table(reader, PART_TABLES[0])
+
+
+def fills_table(reader: SqliteTapeReader) -> TapeTable:
+    """Return the fills and bookings."""
+    return _items_table(reader, PART_TABLES[2])
+
+
+def equity_table(reader: SqliteTapeReader) -> TapeTable:
+    """Return the account after each minute, with its band."""
+    columns = {
+        "batch": pl.Int64,
+        "time": _TIME,
+        "catch_up": pl.Boolean,
+        **{field.name: _KINDS.get(field.type, pl.String) for field in msgspec.structs.fields(Book)},
+        "digest": pl.String,
+    }
+
+    def cells(row: Row) -> Row:
+        book = BOOK.item(row[BOOK_AT])
+        catch_up = read_flag(row[3], "batch.catch_up")
+        return (row[0], _time(row[2]), catch_up, *map(_plain, msgspec.structs.astuple(book)), row[16].hex())
+
+    return _rows_table(reader, whole(schema.batch), columns, cells, _count(reader, schema.batch))
+
+
+def events_table(reader: SqliteTapeReader) -> TapeTable:
+    """Return the inputs that were no bars, their content as JSON."""
+    columns = {"seq": pl.Int64, "batch": pl.Int64, "kind": pl.String, "content": pl.String}
+
+    def cells(row: Row) -> Row:
+        record = event_of(row)
+        content = msgspec.json.encode(chain.read_event(record)).decode()
+        return (record.seq, read_int(row[1], "event.batch"), record.kind, content)
+
+    return _rows_table(reader, whole(schema.event), columns, cells, _count(reader, schema.event))
+
+
+def _items_table(reader: SqliteTapeReader, part: PartTable[Any]) -> TapeTable:
+    fields = msgspec.structs.fields(part.codec.kind)
+    columns: Schema = {"batch": pl.Int64}
+    for field in fields:
+        is_time = field.name == "minute"
+        columns["time" if is_time else field.name] = _TIME if is_time else _KINDS.get(field.type, pl.String)
+    at = [field.name for field in fields].index("minute")
+
+    def cells(row: Row) -> Row:
+        values = [_plain(value) for value in msgspec.structs.astuple(part.codec.item(row[2:]))]
+        values[at] = _time(values[at])
+        return (row[0], *values)
+
+    return _rows_table(reader, whole(part.table), columns, cells, _count(reader, part.table))
+
+
+def _rows_table(
+    reader: SqliteTapeReader, statement: str, columns: Schema, cells: Callable[[Row], Row], n_rows: int
+) -> TapeTable:
+    def frame(rows: list[Row]) -> pl.DataFrame:
+        return pl.DataFrame([cells(row) for row in rows], schema=columns, orient="row")
+
+    return TapeTable(columns, n_rows, _frames(reader, statement, frame))
+
+
+def _frames(
+    reader: SqliteTapeReader, statement: str, frame: Callable[[list[Row]], pl.DataFrame], n_rows: int = _SLICE
+) -> Iterator[pl.DataFrame]:
+    rows = reader.rows(statement)
+    while taken := list(islice(rows, n_rows)):
+        try:
+            yield frame(taken)
+        except (ValueError, TypeError, LookupError) as error:
+            raise reader.damage(f"{error} (rows from {taken[0][:2]!r} on)") from error
+
+
+def _universes(reader: SqliteTapeReader) -> Callable[[int], Sequence[str]]:
+    """Return a function from ascending batch numbers to the instruments of that moment, in order."""
+    universe = reader.universe_after(0)
+    changes = [(row[1], event_of(row)) for row in reader.rows(_CHANGES, (UniverseChanged.__name__,))]
+
+    def names(number: int) -> Sequence[str]:
+        nonlocal universe
+        while changes and changes[0][0] <= number:
+            universe = after_events(universe, (changes.pop(0)[1],))
+        return universe.names
+
+    return names
+
+
+def _count(reader: SqliteTapeReader, table: Table) -> int:
+    ((n_rows,),) = reader.fetch(text(select(func.count()).select_from(table)), ())
+    return int(n_rows)
+
+
+def _integers(rows: list[Row], at: int, place: str) -> IntArray:
+    return np.array([read_int(row[at], place) for row in rows], dtype=np.int64)
+
+
+def _times(minutes: np.ndarray) -> pl.Series:
+    return pl.Series(minutes.astype(np.int64) * _US_PER_MINUTE).cast(_TIME)
+
+
+def _time(minute: int) -> int:
+    return minute * _US_PER_MINUTE
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value

@@ -1,0 +1,80 @@
+"""What is on a tape, in a few figures."""
+
+from dataclasses import dataclass
+
+from adapters.tape.reader import SqliteTapeReader
+
+_COUNTS = {
+    "bars": "SELECT count(*) FROM bar",
+    "warm-up bars": "SELECT count(*) FROM bar WHERE flags & 2",
+    "decided minutes": "SELECT count(*) FROM batch",
+    "orders": "SELECT count(*) FROM paper_order",
+    "fills": "SELECT count(*) FROM fill",
+    "events": "SELECT count(*) FROM event",
+    "refusals": "SELECT count(*) FROM refusal",
+    "snapshots": "SELECT count(*) FROM snapshot",
+}
+_RANGE = (
+    "SELECT (SELECT minute FROM batch ORDER BY number LIMIT 1), "
+    "(SELECT minute FROM batch ORDER BY number DESC LIMIT 1)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Figures of one tape.
+
+    Attributes:
+        run: Name of the run; empty if its header has none.
+        model_version: The version that traded from the start.
+        instruments: Names of the instruments from the start.
+        first_minute: Epoch minute of the first decided minute, None if there is none.
+        last_minute: That of the last.
+        counts: Rows by what they are.
+        equity: The account's equity after the last minute, as text; None if there is none.
+        quote: The currency it is in.
+        digest: The newest digest, hexadecimal.
+        size_bytes: Of the file and the log beside it.
+    """
+
+    run: str
+    model_version: str
+    instruments: tuple[str, ...]
+    first_minute: int | None
+    last_minute: int | None
+    counts: dict[str, int]
+    equity: str | None
+    quote: str
+    digest: str
+    size_bytes: int
+
+    @property
+    def bytes_per_bar(self) -> float:
+        """Size over all bars; 0 if there is none."""
+        return self.size_bytes / self.counts["bars"] if self.counts["bars"] else 0.0
+
+
+def overview(reader: SqliteTapeReader) -> Overview:
+    """Look at a tape.
+
+    Raises:
+        TapeVersionError: It was never begun.
+        TapeDamagedError: Something of it cannot be read.
+    """
+    tip = reader.demand_begun()
+    header, instruments = reader.header(), reader.instruments()
+    ((first, last),) = reader.fetch(_RANGE, ())
+    newest = reader.last_batch()
+    log = reader.path.with_name(reader.path.name + "-wal")
+    return Overview(
+        run=header.get("name", ""),
+        model_version=header.get("model_version", ""),
+        instruments=tuple(one.name for one in instruments),
+        first_minute=first,
+        last_minute=last,
+        counts={name: int(reader.fetch(statement, ())[0][0]) for name, statement in _COUNTS.items()},
+        equity=str(newest.book.equity) if newest else None,
+        quote=instruments[0].quote if instruments else "",
+        digest=tip[1].hex(),
+        size_bytes=sum(file.stat().st_size for file in (reader.path, log) if file.exists()),
+    )

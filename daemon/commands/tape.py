@@ -1,0 +1,82 @@
+"""`papertape tape`: what is on a tape, and its content as Parquet."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from adapters.tape.overview import Overview
+
+_NAMES_SHOWN = 8
+
+
+@click.group()
+def command() -> None:
+    """Look at a tape, or write what is on it as Parquet."""
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+def info(file: Path, *, as_json: bool) -> None:
+    """Show which run is on the tape FILE, its range, instruments, model, counts, digest and size."""
+    from adapters.tape.overview import overview
+    from adapters.tape.reader import SqliteTapeReader
+
+    with SqliteTapeReader(file) as reader:
+        found = overview(reader)
+    if as_json:
+        click.echo(json.dumps({**asdict(found), "bytes_per_bar": found.bytes_per_bar}, indent=2))
+        return
+    for name, value in _lines(found):
+        click.echo(f"{name:<16}{value}")
+
+
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for the files; made where there is none. Files of the same names are replaced.",
+)
+def export(file: Path, folder: Path) -> None:
+    """Write the tape FILE as bars, decisions, orders, fills, equity and events, one Parquet file each."""
+    from adapters.host.progress import Progress
+    from adapters.tape.export import export as write
+    from adapters.tape.reader import SqliteTapeReader
+    from daemon.policy.reasons import Reason
+
+    reasons = {int(reason): reason.label for reason in Reason}
+    with SqliteTapeReader(file) as reader, Progress("exporting", 0) as progress:
+        reader.demand_begun()
+        files = write(reader, folder, reasons, progress.tell)
+    for written in files:
+        click.echo(f"{written}  {written.stat().st_size:,} bytes")
+
+
+def _lines(found: "Overview") -> list[tuple[str, str]]:
+    names = ", ".join(found.instruments[:_NAMES_SHOWN])
+    more = len(found.instruments) - _NAMES_SHOWN
+    size = f"{found.size_bytes:,} bytes, {found.bytes_per_bar:.0f} a bar"
+    return [
+        ("run", found.run),
+        ("range", f"{_time(found.first_minute)} to {_time(found.last_minute)}"),
+        ("instruments", f"{len(found.instruments)}: {names}{f' and {more} more' if more > 0 else ''}"),
+        ("model", found.model_version),
+        *((name, f"{count:,}") for name, count in found.counts.items()),
+        ("equity", f"{found.equity} {found.quote}" if found.equity else "none yet"),
+        ("digest", found.digest),
+        ("size", size),
+    ]
+
+
+def _time(minute: int | None) -> str:
+    if minute is None:
+        return "nothing yet"
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(minutes=minute)).strftime("%Y-%m-%d %H:%M UTC")
