@@ -31,7 +31,7 @@ from daemon.commands._training import (
     "Default: the model's own names.",
 )
 @training_options
-def command(
+def command(  # noqa: PLR0913, PLR0917 - one argument an option
     model_file: Path,
     features: str | None,
     bar_files: tuple[Path, ...],
@@ -50,15 +50,14 @@ def command(
     settings = open_settings(config_file)
     from daemon.commands._bars import open_bars
     from daemon.commands._formulas import read_formulas
-    from daemon.training.pack import pack
+    from daemon.training.pack import FinishedModel, pack
 
-    model, names = _content(model_file), _names(features)
+    model = FinishedModel(_content(model_file), _names(features))
     source = open_bars(bar_files, settings)
     name, alias = place_of(settings, name, alias)
     with shown_progress() as progress:
         bundle = pack(
             model,
-            names,
             source,
             settings,
             name=name,

@@ -1,6 +1,7 @@
 """Make a bundle of a model that was trained elsewhere: any LightGBM text model, with its features."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,12 +26,24 @@ LOG_ODDS: Final = frozenset({"binary", "cross_entropy", "xentropy"})
 """Objectives whose raw output is a log-odds: it needs no scale."""
 
 LEARNING_SHARE: Final = 0.25
-"""Where experts that learn are packed too, this part of the range is left to them before calibration begins."""
+"""Where experts that learn are packed too, so much of the range is theirs before calibration begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedModel:
+    """A model from elsewhere.
+
+    Attributes:
+        text: LightGBM's text model: classifier (down, flat, up), binary (up or not), or regressor.
+        features: Names of its columns in its order, from the catalogue or the formulas; empty takes its own.
+    """
+
+    text: bytes
+    features: tuple[str, ...] = ()
 
 
 def pack(
-    model: bytes,
-    features: Sequence[str],
+    model: FinishedModel,
     source: BarSource,
     settings: Settings,
     *,
@@ -45,9 +58,7 @@ def pack(
     The bars should be later than all that the model was trained on: calibration believes what it sees.
 
     Args:
-        model: LightGBM's text model: classifier (down, flat, up), binary (up or not), or regressor.
-        features: Names of its columns in its order, from the catalogue or `formulas`; empty takes the model's
-            own.
+        model: What to pack.
         source: Recorded bars. What lies before the span only warms the features.
         settings: Labels, policy, costs and the other experts; its choice of features is not used.
         name: The model's name.
@@ -62,7 +73,7 @@ def pack(
         TrainingError: Too few bars to calibrate.
     """
     formulas = formulas or {}
-    named = with_feature_names(model, features) if features else model
+    named = with_feature_names(model.text, model.features) if model.features else model.text
     header = read_header(named)
     chosen = feature_settings(settings.features, header.features, formulas)
     own = {key: value for key, value in formulas.items() if key in header.features}
@@ -105,9 +116,9 @@ def feature_settings(
     known = catalogue()
     if unknown := [feature for feature in features if feature not in known and feature not in formulas]:
         raise FormulaError(
-            f"the model was trained on features that are not known here: {', '.join(unknown)}. `papertape features` "
-            f"lists the catalogue; write your own in a file named in features.formulas, or say in --features how "
-            f"the model's columns are called here."
+            f"the model was trained on features that are not known here: {', '.join(unknown)}. "
+            f"`papertape features` lists the catalogue; write your own in a file named in features.formulas, "
+            f"or say in --features how the model's columns are called here."
         )
     in_catalogue = tuple(feature for feature in features if feature not in formulas)
     return settings.model_copy(update={"groups": (), "names": in_catalogue, "exclude": (), "formulas": ()})
