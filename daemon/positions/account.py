@@ -22,12 +22,23 @@ class Account:
     Attributes:
         ledger: The exact books.
         marks: By index of the held instrument; exactly those of the ledger's positions.
+        ordinal: Of the last minute that was marked.
         base: What weights are shares of, after the last `book`: equity, or capital where there is none.
         weights: Signed value over `base` of what is held, after the last `book`.
         trips: Trades closed since somebody took them.
     """
 
-    __slots__ = ("_instruments", "_open_trips", "_peak", "base", "ledger", "marks", "trips", "weights")
+    __slots__ = (
+        "_instruments",
+        "_open_trips",
+        "_peak",
+        "base",
+        "ledger",
+        "marks",
+        "ordinal",
+        "trips",
+        "weights",
+    )
 
     def __init__(self, ledger: Ledger, instruments: Sequence[Instrument]) -> None:
         self._instruments = tuple(instruments)
@@ -38,6 +49,7 @@ class Account:
         self._open_trips: dict[int, OpenTrip] = {}
         self._peak = ledger.cash
         self.base = float(ledger.cash)
+        self.ordinal = 0
 
     def held(self, instrument: int) -> Decimal:
         """Base units held, signed."""
@@ -105,6 +117,7 @@ class Account:
         capital then, so that what is held still shows.
         """
         ledger = self.ledger
+        self.ordinal = bars.ordinal
         equity, longs, shorts = ledger.cash, ZERO, ZERO
         values: dict[int, Decimal] = {}
         for instrument, mark in self.marks.items():
@@ -146,6 +159,7 @@ class Account:
             "trip": [self._open_trips[i].to_fields() for i in held],
             "weight": [self.weights.get(i, 0.0) for i in held],
             "peak": self._peak,
+            "ordinal": self.ordinal,
         }
 
     @classmethod
@@ -159,6 +173,7 @@ class Account:
         new.weights = dict(zip(held, cast("list[float]", fields["weight"]), strict=True))
         new._open_trips = {i: OpenTrip.from_fields(trip) for i, trip in zip(held, trips, strict=True)}
         new._peak = cast("Decimal", fields["peak"])
+        new.ordinal = cast("int", fields["ordinal"])
         return new
 
     def _follow(self, instrument: int, minute: int, fill: Priced, settlement: Settlement, why: str) -> None:

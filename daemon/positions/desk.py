@@ -177,16 +177,20 @@ class Desk:
         closed, self.account.trips = self.account.trips, []
         return closed
 
-    def mark_ages(self, ordinal: int) -> dict[str, int]:
+    def mark_ages(self) -> dict[str, int]:
         """Return by held instrument how many session minutes old its mark is."""
-        marks = self.account.marks
-        return {self._instruments[i].name: ordinal - marks[i].ordinal for i in sorted(marks)}
+        marks, now = self.account.marks, self.account.ordinal
+        return {self._instruments[i].name: now - marks[i].ordinal for i in sorted(marks)}
 
     def facts(self) -> dict[str, str]:
         """Say in words what the figures hold and what they leave out, for the summary."""
         rate = self._costs.funding_bps_per_8h
         funding = "not charged (costs.funding_bps_per_8h is not set)"
+        old = [f"{name} {age} min old" for name, age in self.mark_ages().items() if age]
+        off = self.account.ledger.imbalance
         return {
+            "books": f"off by {off}, a defect of papertape" if off else "balance to the last digit",
+            "marks": ", ".join(old) or "none is older than the last minute",
             "funding": funding
             if rate is None
             else f"{rate:g} bps of the held value every 8 h, paid by longs",

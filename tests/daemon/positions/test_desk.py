@@ -313,7 +313,7 @@ def test_other_instruments_can_join_and_leave_around_what_is_held() -> None:
     desk.regroup(np.array([-1, 1, -1]), (three[2], three[1], three[0]))
     assert desk.view.weights == {1: pytest.approx(0.1)}
     desk.regroup(np.array([1]), (three[1],))
-    assert desk.mark_ages(5) == {three[1].name: 4}
+    assert desk.mark_ages() == {three[1].name: 0}
     with pytest.raises(KeyError):
         desk.regroup(np.array([-1]), (three[0],))
 
@@ -353,3 +353,15 @@ def test_an_exit_in_a_minute_without_known_sigma_pays_the_impact_of_the_last_kno
     # 100 units of 10,000: a tenth of sigma, which was 0.02 at the entry's decision and 0.01 when last known.
     assert float(entry.price) == pytest.approx(10.0 * (1 + 0.02 * 0.1))
     assert float(leave.price) == pytest.approx(10.0 * (1 - 0.01 * 0.1))
+
+
+def test_the_facts_name_marks_that_are_old_and_say_whether_the_books_balance() -> None:
+    desk = new_desk(FREE, instruments(1))
+    rows = [[flat(10.0)], [flat(10.0)], ABSENT, ABSENT]
+    trade(desk, cursor(sealed(0, rows)), [{0: 0.1}, {}, {}, {}], Tape())
+    assert desk.facts()["marks"] == "binance:C00USDT 2 min old"
+    assert desk.facts()["books"] == "balance to the last digit"
+    desk.account.ledger.cash += 1
+    assert desk.facts()["books"].startswith("off by 1")
+    desk.delist(4, 0)
+    assert desk.facts()["marks"] == "none is older than the last minute"

@@ -83,7 +83,7 @@ def day() -> Day:
         bars.seek(t)
         opened = desk.open_minute(bars)
         day.books.append(desk.close_minute(bars))
-        day.ages.append(desk.mark_ages(bars.ordinal))
+        day.ages.append(desk.mark_ages())
         side = SIGNALS.get(t)
         signals = () if side is None else (Candidate(0, side, Reason.PASSED, side * 0.02, 0.005, 0.01),)
         decision = policy.decide(bars.ordinal, signals, desk.view)
