@@ -21,6 +21,7 @@ from adapters.tape.universe import Universe
 from daemon import chain
 from daemon.errors import TapeDamagedError, TapeVersionError
 from daemon.events import BatchRecord, EventRecord, Instrument, Snapshot, UniverseChanged, Warmup
+from daemon.ports import TapeReader
 from daemon.snapshot import decode_snapshot
 
 PAGE_BARS: Final = 16_384
@@ -48,7 +49,7 @@ _CHANGES_OF_UNIVERSE: Final = "SELECT * FROM event WHERE kind = ? AND batch BETW
 _ALL: Final = 2**63 - 1
 
 
-class SqliteTapeReader:
+class SqliteTapeReader(TapeReader):
     """Reads the tape at `path`.
 
     Args:

@@ -59,9 +59,9 @@ class Walk:
     def findings(self) -> Iterator[Finding]:
         """Yield each batch that is missing, unreadable, or does not follow from the one before it."""
         number = 0
+        self._universe = self._reader.universe_after(0)
         try:
             self._previous = (self._reader.genesis(),)
-            self._universe = self._reader.universe_after(0)
         except TapeDamagedError as error:
             yield Finding(f"where the chain starts is unknown: {error}", table="header")
         for batch in self._reader.stored():

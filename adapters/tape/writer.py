@@ -28,13 +28,14 @@ from adapters.tape.statements import insertion, replacement
 from adapters.tape.universe import Universe
 from daemon.errors import BrokenBoundError, TapeDamagedError, TapeError
 from daemon.events import BatchRecord, EventRecord, Instrument, Snapshot
+from daemon.ports import TapeWriter
 from daemon.snapshot import encode_snapshot
 
 _NEVER: Final = -(2**62)
 """A minute before all others."""
 
 
-class SqliteTapeWriter:
+class SqliteTapeWriter(TapeWriter):
     """Writes the tape at `path`; makes the file where there is none.
 
     A fresh tape is begun once (`begin`), then grows by `append`; one that is `begun` already just grows.

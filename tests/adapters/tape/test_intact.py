@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from sqlalchemy import Table
@@ -18,7 +19,10 @@ from adapters.tape.findings import Finding
 from adapters.tape.intact import check_intact
 from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.statements import insertion
+from adapters.tape.writer import SqliteTapeWriter
+from daemon import chain
 from daemon.errors import TapeDamagedError, TapeError
+from daemon.events import ModelChanged
 from tests.adapters.tape import samples
 
 TABLES = sorted(schema.metadata.tables)
@@ -208,3 +212,59 @@ def test_reading_a_batch_that_cannot_be_read_says_which_and_why(path: Path) -> N
         with pytest.raises(TapeDamagedError, match=r"batch 9 \(.*\) .*bar.close holds 'much', not a float"):
             list(reader.batches())
         assert next(reader.batches(after=9)).batch == 10
+
+
+def test_a_version_of_the_model_is_known_by_the_event_that_brought_it(tmp_path: Path) -> None:
+    content = b"another tree"
+    digest = chain.content_digest(content)
+    path = tmp_path / "run.tape"
+    with SqliteTapeWriter(path) as writer:
+        genesis = samples.begin(writer)
+        event = chain.record_event(5, ModelChanged(version="8", files={"trees.txt": digest}))
+        record = msgspec.structs.replace(next(samples.batches(genesis, 1)), events=(event,))
+        writer.append([chain.sealed(genesis, record)])
+    row = ("8", "trees.txt", digest)
+    with changing(path) as connection:
+        connection.execute(insertion(schema.model_file), (digest, content))
+        connection.execute(insertion(schema.model_version), (*row, row_checksum("model_version", row)))
+    assert findings(path) == []
+    row = ("8", "bundle.json", digest)
+    with changing(path) as connection:
+        connection.execute(insertion(schema.model_version), (*row, row_checksum("model_version", row)))
+    (found,) = findings(path)
+    assert "no event brought it in" in found.text
+
+
+def test_progress_is_told_as_the_batches_are_hashed(tmp_path: Path) -> None:
+    path = samples.write(tmp_path / "run.tape", n=600).path
+    told: list[int] = []
+    with SqliteTapeReader(path) as reader:
+        assert list(check_intact(reader, told.append)) == []
+    assert told == [256, 512]
+
+
+def test_a_beginning_that_cannot_be_read_does_not_hide_damage_further_on(path: Path) -> None:
+    with changing(path) as connection:
+        connection.execute("UPDATE header SET value = 'x' WHERE key = 'name'")
+        connection.execute("UPDATE event SET payload = x'c1' WHERE batch = 21 AND kind = 'Backfill'")
+        connection.execute("UPDATE refusal SET reason = x'00' WHERE batch = 30")
+        connection.execute("UPDATE batch SET digest = 'text' WHERE number = 33")
+    found = findings(path)
+    assert {finding.batch for finding in found} == {None, 21, 30, 33}
+    assert all(str(finding) == finding.text for finding in found)
+
+
+def test_an_index_that_lost_its_entry_is_found(path: Path) -> None:
+    """Rows and indices are stored apart; a reader that goes by the index would miss the row."""
+    with changing(path) as connection:
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'event_batch'"
+        ).fetchone()
+        (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    content = bytearray(path.read_bytes())
+    start = (root - 1) * page_bytes
+    # The number of cells on the index's page, one less.
+    content[start + 3 : start + 5] = (int.from_bytes(content[start + 3 : start + 5]) - 1).to_bytes(2)
+    path.write_bytes(content)
+    assert any("pages are damaged" in finding.text for finding in findings(path))

@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace as changed
 from decimal import Decimal
 from pathlib import Path
@@ -26,22 +27,12 @@ from daemon.events import (
     Instrument,
     UniverseChanged,
 )
-from daemon.ports import TapeReader, TapeWriter
 from tests.adapters.tape import samples
 
 
 @pytest.fixture
 def sample(tmp_path: Path) -> samples.Sample:
     return samples.write(tmp_path / "run.tape")
-
-
-def test_they_are_the_ports_of_the_core(sample: samples.Sample) -> None:
-    writer: TapeWriter
-    reader: TapeReader
-    with SqliteTapeWriter(sample.path) as writer, SqliteTapeReader(sample.path) as reader:
-        last = reader.last_batch()
-        assert last is not None
-        writer.append([], samples.snapshot(last))
 
 
 def test_every_batch_comes_back_exactly_and_its_digest_recomputes(sample: samples.Sample) -> None:
@@ -410,3 +401,76 @@ def test_a_tape_of_another_version_is_refused_by_both(sample: samples.Sample) ->
     for opened in (SqliteTapeReader, SqliteTapeWriter):
         with pytest.raises(TapeVersionError, match="schema version 9999"):
             opened(sample.path)
+
+
+# --- damage is said where it is met ------------------------------------------------------------------------
+
+DAMAGES: dict[str, tuple[str, Callable[[SqliteTapeReader], object], str]] = {
+    "a header value": ("UPDATE header SET value = 'x'", SqliteTapeReader.header, "header does not match"),
+    "no model in the header": (
+        "DELETE FROM header WHERE key = 'model_version'",
+        SqliteTapeReader.model_hashes,
+        "its header names no model",
+    ),
+    "an instrument is missing": (
+        "DELETE FROM instrument WHERE id = 1",
+        SqliteTapeReader.instruments,
+        "ids do not count up",
+    ),
+    "a model file": (
+        "UPDATE model_file SET content = x'00'",
+        SqliteTapeReader.model_files,
+        "file .* of the model",
+    ),
+    "a model file is missing": (
+        "DELETE FROM model_file",
+        SqliteTapeReader.model_files,
+        "file .* of the model",
+    ),
+    "the kind of an event": (
+        "UPDATE event SET kind = x'00' WHERE seq = 1",
+        SqliteTapeReader.begin_events,
+        "event.kind holds",
+    ),
+    "what an event says": (
+        "UPDATE event SET payload = x'00' WHERE seq = 1",
+        lambda reader: list(reader.warmup(10)),
+        "event 1: ",
+    ),
+    "a change of the universe": (
+        "UPDATE event SET kind = 'UniverseChanged', payload = x'00' WHERE seq = 68",
+        lambda reader: reader.universe_after(7),
+        "change of the universe cannot be read",
+    ),
+    "a batch is missing": (
+        "DELETE FROM batch WHERE number = 3",
+        lambda reader: list(reader.batches()),
+        "batch 3 is missing",
+    ),
+    "a bar's instrument": (
+        "UPDATE OR IGNORE bar SET instrument = 'x' WHERE minute = (SELECT max(minute) FROM bar)",
+        lambda reader: reader.first_needed(samples.FIRST_MINUTE + 99, 5),
+        "no integer",
+    ),
+    "a bar of the warm-up": (
+        "UPDATE bar SET close = 'x' WHERE minute = (SELECT min(minute) FROM bar)",
+        lambda reader: list(reader.warmup(10)),
+        "bar.close holds",
+    ),
+    "text that is no text": (
+        "UPDATE refusal SET reason = CAST(x'ff' AS TEXT) WHERE batch = 5",
+        lambda reader: list(reader.batches()),
+        "UTF-8",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_damage_is_said_by_whoever_meets_it(sample: samples.Sample, what: str) -> None:
+    how, ask, expected = DAMAGES[what]
+    connection = sqlite3.connect(sample.path)
+    connection.execute(how)
+    connection.commit()
+    connection.close()
+    with SqliteTapeReader(sample.path) as reader, pytest.raises(TapeDamagedError, match=expected):
+        ask(reader)
