@@ -146,7 +146,7 @@ class Account:
         self._instruments = tuple(instruments)
         self.ledger.regroup(moved)
         self.marks = {moved[i]: mark for i, mark in self.marks.items()}
-        self.weights = {moved[i]: weight for i, weight in self.weights.items()}
+        self.weights = {moved[i]: weight for i, weight in self.weights.items() if i in moved}
         self._open_trips = {moved[i]: trip for i, trip in self._open_trips.items()}
 
     def to_fields(self) -> dict[str, object]:

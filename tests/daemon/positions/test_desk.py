@@ -365,3 +365,12 @@ def test_the_facts_name_marks_that_are_old_and_say_whether_the_books_balance() -
     assert desk.facts()["books"].startswith("off by 1")
     desk.delist(4, 0)
     assert desk.facts()["marks"] == "none is older than the last minute"
+
+
+def test_an_instrument_that_was_closed_out_may_leave_while_another_stays_held() -> None:
+    desk, two = new_desk(FREE, instruments(2)), instruments(2)
+    trade(desk, cursor(sealed(0, [[flat(10.0), flat(20.0)]] * 2)), [{0: 0.1, 1: 0.2}, {}], Tape())
+    desk.close_out(2, 0)
+    desk.regroup(np.array([1]), two[1:])
+    assert desk.view.weights == {0: pytest.approx(0.2)}
+    assert desk.mark_ages() == {two[1].name: 0}
