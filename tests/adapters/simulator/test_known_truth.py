@@ -1,0 +1,108 @@
+"""The whole learning path against a truth that is known: train, replay, and compare with the best forecast.
+
+Accuracy would be the wrong yardstick (a constant passes it); log-loss skill and the information coefficient
+are compared with those of the generator's own conditional probabilities, on the same labels, by the same
+vitals.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from adapters.simulator.market import SimulatedMarket
+from daemon.engine import Engine
+from daemon.run_model import assemble
+from daemon.settings import Settings
+from daemon.training.train import train
+from daemon.vitals.intervals import Interval
+from daemon.vitals.skill import Skill, SkillFigures
+from daemon.vitals.trades import TradeFigures
+
+N_TRAINING = 20_000
+N_REPLAYED = 10_000
+N_WARMUP = 3_000
+CHUNK = 2_048
+HORIZON = 30
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What came of learning one market."""
+
+    experts: dict[str, SkillFigures]
+    best: SkillFigures
+    trades: TradeFigures
+
+
+def settings_of(horizon: int) -> Settings:
+    """Trees small enough for the few independent labels that 20,000 minutes hold."""
+    return Settings.model_validate(
+        {
+            "labels": {"horizon_minutes": horizon},
+            "experts": {"trees": {"rounds": 100, "leaves": 7, "min_leaf_rows": 1000}},
+            "training": {"folds": 0},
+        }
+    )
+
+
+def learned(market: SimulatedMarket, settings: Settings) -> Lesson:
+    """Train on the first part of a market, replay the rest, and judge the best forecast beside the experts."""
+    start = market.first_minute + N_TRAINING
+    bundle = train(market, settings, span=(market.first_minute, start - 1)).bundle
+    model = assemble("1", bundle, settings, tuple(instrument.name for instrument in market.instruments))
+    engine = Engine(model, settings, market.instruments)
+    first_ordinal_at = N_TRAINING - N_WARMUP
+    for minutes in market.blocks(start - N_WARMUP, start - 1, CHUNK):
+        engine.warm(minutes)
+    engine.begin(bytes(32), 1)
+    sigma = np.full((N_TRAINING + N_REPLAYED, len(market.instruments)), np.nan)
+    chunks = []
+    for minutes in market.blocks(start, market.last_minute, CHUNK):
+        chunk = engine.score(engine.prepare(minutes))
+        engine.process(chunk)
+        rows = chunk.features
+        assert rows.ready.all()
+        sigma[rows.minute + chunk.ordinal + first_ordinal_at, rows.instrument] = rows.sigma
+        chunks.append(chunk)
+    labels = settings.labels
+    best = market.optimal_probabilities(sigma, labels.horizon_minutes, labels.threshold_sigma)
+    judge = Skill(("best",), len(market.instruments), labels.horizon_minutes, model.labeller.span, 43_200)
+    for chunk in chunks:
+        matured = chunk.matured
+        scored = matured.decided >= N_WARMUP
+        said = np.zeros((len(matured), 1, 3))
+        at = matured.decided[scored] + first_ordinal_at
+        said[scored, 0] = np.log(best[at, matured.instrument[scored]])
+        judge.update(chunk.ordinal, len(chunk.minutes), matured, said, scored)
+    experts = {figures.name: figures for figures in engine.run.skill.figures()}
+    return Lesson(experts, judge.figures()[0], engine.run.trades.figures())
+
+
+def mean(interval: Interval | None) -> float:
+    assert interval is not None
+    return interval.mean
+
+
+@pytest.mark.slow
+def test_the_experts_recover_most_of_the_best_possible_skill_and_ic_and_earn_their_costs() -> None:
+    lesson = learned(SimulatedMarket(1, 8, N_TRAINING + N_REPLAYED), settings_of(HORIZON))
+    for name in ("trees", "blend"):
+        expert = lesson.experts[name]
+        assert expert.rows == lesson.best.rows
+        assert expert.skill >= 0.7 * lesson.best.skill
+        assert mean(expert.ic) >= 0.7 * mean(lesson.best.ic)
+    assert lesson.trades.count >= 30
+    assert lesson.trades.interval is not None
+    assert lesson.trades.interval.above_zero
+
+
+@pytest.mark.slow
+def test_without_the_predictable_part_nothing_beats_its_baseline_by_more_than_its_interval() -> None:
+    market = SimulatedMarket(1, 8, N_TRAINING + N_REPLAYED, predictable=False)
+    lesson = learned(market, settings_of(HORIZON))
+    for expert in (*lesson.experts.values(), lesson.best):
+        for advantage in (expert.skill_interval, expert.direction, expert.ic, expert.over_majority):
+            assert advantage is None or not advantage.above_zero
+        assert expert.hit_rate is None or expert.hit_rate.low <= 0.5
+    assert lesson.trades.interval is None or not lesson.trades.interval.above_zero
