@@ -14,3 +14,6 @@ rounding  # decimal
 
 # Alembic reads a migration's neighbours.
 down_revision
+
+# What a test compares the whole learning path with.
+optimal_probabilities

@@ -63,7 +63,7 @@ class LiveTable:
         if self._waiting is None:
             return
         if self._live is None:
-            print(self._waiting.line(), file=self._stream, flush=True)
+            print(writable(self._waiting.line(), self._stream), file=self._stream, flush=True)
         else:
             self._live.update(drawn(self._waiting.panels()), refresh=True)
         self._waiting = None
@@ -98,8 +98,8 @@ def print_summary(stream: TextIO, panels: Sequence[Panel], verdict: str) -> None
         console.print(verdict, style="bold", markup=False, highlight=False, soft_wrap=True)
         return
     for panel in panels:
-        print(*plain(panel), "", sep="\n", file=stream)
-    print(verdict, file=stream, flush=True)
+        print(*(writable(line, stream) for line in plain(panel)), "", sep="\n", file=stream)
+    print(writable(verdict, stream), file=stream, flush=True)
 
 
 def drawn(panels: Sequence[Panel]) -> RenderableType:
@@ -128,3 +128,11 @@ def plain(panel: Panel) -> list[str]:
         for line in lines
     ]
     return [title, *(f"  {line}" for line in cells)]
+
+
+def writable(text: str, stream: TextIO) -> str:
+    """Return the text in characters that the stream's encoding has: a run never ends in an encoding error."""
+    encoding = stream.encoding or "utf-8"
+    if not "±".encode(encoding, "ignore"):
+        text = text.replace("±", "+-")
+    return text.encode(encoding, "replace").decode(encoding)

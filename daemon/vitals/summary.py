@@ -4,6 +4,7 @@ A view turns itself into `Panel`s, plain titled tables of text, so that whoever 
 decides nothing about numbers and needs nothing from the core.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,9 +23,9 @@ Panel = tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNKNOWN = "-"
-SKILL_COLUMNS = (
-    *("expert", "labels", "skill mnat", "move", "direction", "IC", "hit rate"),
-    *("accuracy", "majority", "base rate", "last label"),
+SKILL_COLUMNS = ("expert", "labels", "skill mnat", "move", "direction", "IC")
+ACCURACY_COLUMNS = (
+    *("expert", "hit rate", "accuracy", "over majority", "majority", "base rate", "last label"),
 )
 
 
@@ -116,7 +117,7 @@ class LiveView:
             ("now", (), tuple(now)),
             ("positions", ("instrument", "quantity", "weight", "unrealised"), held),
             ("last trades", ("closed", "instrument", "side", "net bps", "ended by"), closed),
-            skill_panel("skill beside the baselines", self.skill),
+            skill_panel("skill over the base rate", self.skill),
         )
 
 
@@ -168,11 +169,12 @@ class RunSummary:
         panels = [
             ("run", (), self._run()),
             ("trades", (), self._trades()),
-            skill_panel("skill beside the baselines", self.skill),
+            skill_panel("skill over the base rate", self.skill),
+            accuracy_panel("accuracy beside its baselines, %", self.skill),
             ("decision funnel", ("step", "count", "fell out, by reason"), _funnel(self.funnel)),
         ]
         if any(figures.rows for figures in self.catch_up):
-            panels.insert(3, skill_panel("skill in minutes filled from history", self.catch_up))
+            panels.insert(4, skill_panel("skill in minutes filled from history", self.catch_up))
         if self.facts:
             panels.append(("also", (), tuple(self.facts.items())))
         return tuple(panels)
@@ -204,13 +206,13 @@ class RunSummary:
             ("closed round trips", f"{t.count:,}"),
             ("bps a trade", f"gross {t.gross_bps:+.1f}, cost {t.cost_bps:.1f}, net {t.net_bps:+.1f}"),
             ("net, worst to best fills", f"{t.worst_bps:+.1f} to {t.best_bps:+.1f} bps"),
-            ("net, 95 % interval", _interval(t.interval, 1.0, ".1f")),
+            ("net, 95 % interval", f"{_spread(t.interval, 1.0, '.1f')} bps"),
             (f"paid {self.quote}", paid),
         )
 
 
 def skill_panel(title: str, figures: Sequence[SkillFigures]) -> Panel:
-    """Return skill figures as a table; brackets hold 95 % intervals, skill is in thousandths of a nat."""
+    """Return skill and its parts, in thousandths of a nat, and the IC, as a table; +- is a 95 % interval."""
     return (
         title,
         SKILL_COLUMNS,
@@ -218,12 +220,28 @@ def skill_panel(title: str, figures: Sequence[SkillFigures]) -> Panel:
             (
                 f.name,
                 f"{f.rows:,}",
-                _interval(f.skill_interval, 1e3, ".1f"),
-                _interval(f.move, 1e3, ".1f"),
-                _interval(f.direction, 1e3, ".1f"),
-                _interval(f.ic, 1.0, ".3f"),
-                _interval(f.hit_rate, 100.0, ".1f", sign=""),
-                *(_percent(share) for share in (f.accuracy, f.majority, f.base_rate, f.last)),
+                _spread(f.skill_interval, 1e3, ".1f"),
+                _spread(f.move, 1e3, ".1f"),
+                _spread(f.direction, 1e3, ".1f"),
+                _spread(f.ic, 1.0, ".3f"),
+            )
+            for f in figures
+        ),
+    )
+
+
+def accuracy_panel(title: str, figures: Sequence[SkillFigures]) -> Panel:
+    """Return hit rate, accuracy and the baselines' accuracy as a table, in percent; +- is a 95 % interval."""
+    return (
+        title,
+        ACCURACY_COLUMNS,
+        tuple(
+            (
+                f.name,
+                _spread(f.hit_rate, 100.0, ".1f", sign=""),
+                _percent(f.accuracy),
+                _spread(f.over_majority, 100.0, ".1f"),
+                *(_percent(share) for share in (f.majority, f.base_rate, f.last)),
             )
             for f in figures
         ),
@@ -235,17 +253,16 @@ def clock(minute: int) -> str:
     return (EPOCH + timedelta(minutes=minute)).strftime("%Y-%m-%d %H:%M")
 
 
-def _interval(interval: Interval | None, scale: float, form: str, sign: str = "+") -> str:
+def _spread(interval: Interval | None, scale: float, form: str, sign: str = "+") -> str:
+    """Return a mean and how far its interval reaches to either side."""
     if interval is None:
         return UNKNOWN
-    mean, low, high = (
-        format(value * scale, sign + form) for value in (interval.mean, interval.low, interval.high)
-    )
-    return f"{mean} [{low}, {high}]"
+    mean, reach = interval.mean * scale, (interval.high - interval.mean) * scale
+    return f"{format(mean, sign + form)} ±{format(reach, form)}"
 
 
 def _percent(share: float) -> str:
-    return UNKNOWN if share != share else f"{share:.1%}"  # noqa: PLR0124 - NaN alone differs from itself
+    return UNKNOWN if math.isnan(share) else format(100.0 * share, ".1f")
 
 
 def _span(minutes: int) -> str:

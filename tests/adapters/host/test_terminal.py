@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from adapters.host.terminal import LiveTable, Panel, drawn, plain, print_summary
+from adapters.host.terminal import LiveTable, Panel, drawn, plain, print_summary, writable
 
 PANELS: tuple[Panel, ...] = (
     ("run", (), (("equity", "100,012.50 [+1.0, +2.0]"), ("bars", "80,000"))),
@@ -106,3 +106,13 @@ def test_tables_without_rows_are_not_drawn() -> None:
     file = console.file
     assert isinstance(file, io.StringIO)
     assert "positions" not in file.getvalue()
+
+
+def test_a_stream_that_cannot_write_a_character_gets_another() -> None:
+    ascii_only = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    print_summary(ascii_only, (("skill", (), (("IC", "+0.08 ±0.03"), ("name", "é"))),), "too few trades")
+    ascii_only.seek(0)
+    text = ascii_only.read()
+    assert "+0.08 +-0.03" in text
+    assert "name  ?" in text
+    assert writable("±", io.TextIOWrapper(io.BytesIO(), encoding="latin-1")) == "±"

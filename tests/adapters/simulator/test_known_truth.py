@@ -47,7 +47,7 @@ def settings_of(horizon: int) -> Settings:
 
 
 def learned(market: SimulatedMarket, settings: Settings) -> Lesson:
-    """Train on the first part of a market, replay the rest, and judge the best forecast beside the experts."""
+    """Train on the first part of a market, replay the rest, judge the best forecast beside the experts."""
     start = market.first_minute + N_TRAINING
     bundle = train(market, settings, span=(market.first_minute, start - 1)).bundle
     model = assemble("1", bundle, settings, tuple(instrument.name for instrument in market.instruments))

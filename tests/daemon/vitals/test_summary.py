@@ -11,7 +11,16 @@ from daemon.policy.funnel import FunnelCounts
 from daemon.vitals.drawdown import DrawdownFigures
 from daemon.vitals.intervals import Interval
 from daemon.vitals.skill import SkillFigures
-from daemon.vitals.summary import Banded, HeldPosition, LiveView, RecentTrade, RunSummary, clock, skill_panel
+from daemon.vitals.summary import (
+    Banded,
+    HeldPosition,
+    LiveView,
+    RecentTrade,
+    RunSummary,
+    accuracy_panel,
+    clock,
+    skill_panel,
+)
 from daemon.vitals.trades import TradeFigures
 
 MINUTE = 28_401_120
@@ -85,11 +94,11 @@ def test_a_summary_shows_speed_equity_with_its_band_trades_costs_skill_and_funne
         "100,012.50 (99,950.10 to 100,020.00), +0.01%",
         "1.00% now, 3.40% at worst, below the high for 2 d 2 h at longest",
         "gross +1.4, cost 10.0, net -8.6",
-        "-8.6 [-12.1, -5.2]",
+        "-8.6 ±3.4 bps",
         "-18.0 to +0.9 bps",
         "fees 412.50, half spread 82.50",
-        "blend | 8,000 | +12.3 [+4.0, +20.0] | +2.0 [-1.0, +5.0] | +10.3 [+3.0, +17.6]",
-        "| +0.081 [+0.050, +0.112] | 55.0 [52.0, 58.0] | 47.0% | 44.0% | 36.0% | 35.0%",
+        "blend | 8,000 | +12.3 ±7.7 | +2.0 ±3.0 | +10.3 ±7.3 | +0.081 ±0.031",
+        "blend | 55.0 ±3.0 | 47.0 | +3.0 ±2.0 | 44.0 | 36.0 | 35.0",
         "has edge | 40 | edge below cost 50, stale 10",
         "exits | 16 | horizon 12, opposite 4",
     ):
@@ -109,7 +118,9 @@ def test_what_cannot_be_known_is_a_dash_not_a_number(summary: RunSummary) -> Non
     assert "net, 95 % interval | -" in text
     assert "nan" not in text
     (_, _, (row,)) = skill_panel("skill", (SILENT,))
-    assert row[2] == row[5] == row[6] == row[7] == "-"
+    assert row[2] == row[5] == "-"
+    (_, _, (row,)) = accuracy_panel("accuracy", (SILENT,))
+    assert row[1] == row[2] == "-"
 
 
 def test_minutes_filled_from_history_and_facts_are_shown_where_there_are_any(summary: RunSummary) -> None:
