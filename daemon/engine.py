@@ -258,6 +258,7 @@ class Engine:
             "inputs": inputs,
             "run": self.run.to_fields(),
             "digest": self.digest,
+            "model": self.run.model.version,
             "settings": self.run.settings.canonical_json(),
             "weights": dict(self.weights),
         }
@@ -269,11 +270,13 @@ class Engine:
         """Take up again after the snapshot's batch.
 
         Args:
-            snapshot: Of a run with the same model and instruments.
+            snapshot: Of a run of the same instruments, whose model is this engine's or in its library.
             history: The inputs up to the snapshot, oldest first, from so early that every window is full.
         """
         state: Mapping[str, Any] = snapshot.state
         settings = Settings.model_validate_json(state["settings"])
+        if state["model"] != self.run.model.version:
+            self.run.swap(self.library[state["model"]])
         self.run.reconfigure(settings)
         self.state = self.inputs.restore(state["inputs"], history)
         self.run.restore(state["run"])

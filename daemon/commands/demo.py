@@ -1,0 +1,88 @@
+"""`papertape demo`: the main job on a simulated market, with nothing needed from outside."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+if TYPE_CHECKING:
+    from daemon.settings import Settings
+
+DEFAULT_MINUTES: Final = 30_240
+"""Three weeks: two to learn from, one to trade."""
+
+TRAINING_SHARE: Final = 2 / 3
+GOOD_SHARE: Final = 0.6
+"""Share of the traded part that lies before the regime change."""
+
+LEAST_MINUTES: Final = 7_200
+
+
+@click.command()
+@click.option(
+    "--minutes",
+    default=DEFAULT_MINUTES,
+    show_default=True,
+    type=click.IntRange(min=LEAST_MINUTES),
+    help="Simulated minutes.",
+)
+@click.option("--seed", default=7, show_default=True, type=click.IntRange(min=0), help="Of the market.")
+@click.option(
+    "--out",
+    "folder",
+    default=Path("var/demo"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where model and tape go; an earlier demo there is replaced.",
+)
+def command(minutes: int, seed: int, folder: Path) -> None:
+    """Train on two thirds of a simulated market of 8 instruments and paper-trade the rest.
+
+    The market has a small predictable part, which turns against the model before the end: the regime change.
+    """
+    from adapters.registry import FolderStore
+    from adapters.simulator.market import SimulatedMarket
+    from daemon.commands._model import from_files
+    from daemon.commands._replay import replay
+    from daemon.commands._run import Run, machine
+    from daemon.commands._settings import open_settings
+    from daemon.commands._training import calm_threads, shown_progress
+    from daemon.commands.train import report
+    from daemon.training.train import train
+
+    calm_threads()
+    settings = demo_settings(open_settings(None))
+    learned = int(minutes * TRAINING_SHARE)
+    change = learned + int((minutes - learned) * GOOD_SHARE)
+    market = SimulatedMarket(seed, n_minutes=minutes, regime_change_minute=change)
+    first_traded = market.first_minute + learned
+    with shown_progress() as progress:
+        result = train(market, settings, name="demo", span=(None, first_traded - 1), progress=progress)
+    click.echo(report(result))
+    files = result.bundle.to_files()
+    version = FolderStore(folder / "model").register("demo", None, files, {})
+    tape = folder / "demo.tape"
+    for leftover in folder.glob(f"{tape.name}*"):
+        leftover.unlink()
+    loaded = from_files(version, files, settings, market.instruments)
+    run = Run(settings, market, first_traded, loaded.model, loaded.files, machine())
+    click.echo(f"trading on paper; the regime changes {change - learned:,} minutes into it\n")
+    summary = replay(run, market.last_minute + 1, tape)
+    click.echo(f"tape: {tape} (papertape verify {tape})", err=True)
+    if summary is None:
+        raise click.exceptions.Exit(130)
+
+
+def demo_settings(settings: "Settings") -> "Settings":
+    """Return the settings of a demo: the defaults, a model that is trained in half a minute."""
+    return type(settings).model_validate(
+        {
+            **settings.model_dump(),
+            "run": {**settings.run.model_dump(), "name": "demo"},
+            "experts": {
+                **settings.experts.model_dump(),
+                "trees": {**settings.experts.trees.model_dump(), "rounds": 60, "leaves": 15},
+            },
+            "training": {**settings.training.model_dump(), "folds": 1},
+        }
+    )
