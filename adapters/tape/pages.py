@@ -36,6 +36,7 @@ _BARS: Final = text(
     .order_by(schema.batch.c.number, schema.bar.c.instrument)
 )
 
+_NO_ITEMS: Final[dict[str, tuple[Any, ...]]] = {part.field: () for part in PART_TABLES}
 _UNREADABLE = (MalformedCellError, msgspec.MsgspecError, KeyError)
 
 
@@ -112,6 +113,7 @@ class _Page:
             part.field: _by_batch(connection.execute(between(part.table, "batch"), (first, last)), at=0)
             for part in PART_TABLES
         }
+        self._eventful = {number for rows in self._parts.values() for number in rows}
         rows = connection.execute(_BARS, (first, last)).fetchall()
         numbers = np.array([row[0] for row in rows], dtype=np.int64)
         self._first = first
@@ -129,11 +131,16 @@ class _Page:
         try:
             events = tuple(event_of(event) for event in self._events.get(number, ()))
             universe = after_events(universe, events)
-            parts = {part.field: part.items(self._parts[part.field].get(number, ())) for part in PART_TABLES}
+            parts = self._items(number)
             record = batch_of(row, self._packed(number, universe), events, parts)
         except _UNREADABLE as error:
             return StoredBatch(number, row, None, str(error)), universe
         return StoredBatch(number, row, record), universe
+
+    def _items(self, number: int) -> dict[str, tuple[Any, ...]]:
+        if number not in self._eventful:
+            return _NO_ITEMS
+        return {part.field: part.items(self._parts[part.field].get(number, ())) for part in PART_TABLES}
 
     def _packed(self, number: int, universe: Universe) -> bytes:
         at = number - self._first

@@ -99,8 +99,6 @@ class PartTable(Generic[Item]):
         Raises:
             MalformedCellError: A cell is none of ours, or a position is missing.
         """
-        if not rows:
-            return ()
         if [row[1] for row in rows] != list(range(len(rows))):
             raise MalformedCellError(f"{self.table.name}.position does not count up from 0")
         return tuple(self.codec.item(row[2:]) for row in rows)

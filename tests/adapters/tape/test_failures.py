@@ -37,6 +37,27 @@ while True:
 
 
 @pytest.mark.slow
+def test_a_writer_killed_while_it_makes_the_file_leaves_one_that_can_be_begun(
+    tmp_path: Path, repository: Path
+) -> None:
+    """The kill comes as soon as the file is there: somewhere between nothing in it and its first rows."""
+    for number in range(2):
+        path = tmp_path / f"{number}.tape"
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITE, str(path)], stdout=subprocess.DEVNULL, cwd=repository
+        )
+        while not path.exists() and process.poll() is None:
+            pass
+        process.kill()
+        process.wait()
+        with SqliteTapeWriter(path) as writer:
+            if not writer.begun:
+                samples.begin(writer)
+        with SqliteTapeReader(path) as reader:
+            assert list(check_intact(reader)) == []
+
+
+@pytest.mark.slow
 def test_a_writer_killed_at_any_moment_loses_no_committed_group(tmp_path: Path, repository: Path) -> None:
     """What the process said it had committed is there after kill -9 at a random moment, and intact."""
     path, chance = tmp_path / "run.tape", random.Random(11)
