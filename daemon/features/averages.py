@@ -52,7 +52,7 @@ def _stepwise(
     if int(rows.counts.min()) == longest:
         # All lanes are equally long: a step is a strided view.
         shape = (len(inputs), len(rows.lanes), longest)
-        ordered = np.ascontiguousarray(inputs.reshape(shape).transpose(2, 0, 1))
+        ordered = inputs.reshape(shape).transpose(2, 0, 1).copy()
         for step in range(longest):
             entry = entry + (ordered[step] - entry) * weights
             ordered[step] = entry

@@ -2,6 +2,7 @@
 
 DEFINITIONS = {
     "typical": "(high + low + close) / 3",
+    "three_prices": "high + low + close",
     "true_range": "max(high, lag(close, 1)) - min(low, lag(close, 1))",
     "gain": "max(close - lag(close, 1), 0)",
     "loss": "max(lag(close, 1) - close, 0)",
@@ -112,7 +113,7 @@ MOMENTUM = (
     *((f"roc_{n}", f"100 * (close / lag(close, {n}) - 1)", "percent", "rate of change") for n in (10, 60)),
     (
         "cci_20",
-        "ratio(typical - mean(typical, 20), 0.015 * meandev(typical, 20))",
+        "ratio(three_prices - mean(three_prices, 20), 0.015 * meandev(three_prices, 20))",
         "index",
         "Lambert, Commodities (1980); costs its window's length",
     ),

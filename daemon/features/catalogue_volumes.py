@@ -91,7 +91,7 @@ VOLUMES = (
     *(
         (
             f"vwap_distance_{n}",
-            f"ratio(close * sum(volume, {n}), dot(typical, volume, {n}), 1) - 1",
+            f"ratio(3 * close * sum(volume, {n}), dot(three_prices, volume, {n}), 1) - 1",
             "ratio",
             "close / volume-weighted average of the typical price - 1; 0 without volume",
         )

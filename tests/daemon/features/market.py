@@ -1,7 +1,7 @@
 """Bars for feature tests: ugly ones drawn by hypothesis, and plain seeded ones."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from hypothesis import strategies as st
@@ -12,13 +12,16 @@ START = 28_400_000
 
 
 def minutes_of(columns: dict[str, np.ndarray], present: np.ndarray, first: int = START) -> Minutes:
-    cells = [
-        np.where(present, columns[name], np.nan)
-        for name in ("open", "high", "low", "close", "volume", "taker")
-    ]
-    times = np.arange(first, first + len(present), dtype=np.int64)
+    minutes = Minutes.empty(np.arange(first, first + len(present), dtype=np.int64), present.shape[1])
+    cells = {name: np.where(present, column, np.nan) for name, column in columns.items()}
     synthetic = present & (np.nan_to_num(columns["volume"]) == 0.0)
-    return Minutes(times, *cells, present, synthetic, np.zeros(len(present), np.bool_))
+    return replace(minutes, **cells, present=present, synthetic=synthetic)
+
+
+def only(minutes: Minutes, columns: list[int]) -> Minutes:
+    """The minutes with these instruments alone."""
+    names = ("open", "high", "low", "close", "volume", "taker", "present", "synthetic")
+    return replace(minutes, **{name: getattr(minutes, name)[:, columns] for name in names})
 
 
 def walk(
@@ -33,14 +36,14 @@ def walk(
     high = np.maximum(opened, close) * (1.0 + np.abs(draw.standard_normal(shape)) * 5e-4)
     low = np.minimum(opened, close) * (1.0 - np.abs(draw.standard_normal(shape)) * 5e-4)
     digits = np.array([8 - math.floor(math.log10(p)) for p in np.exp(start)])
-    open_, high, low, close = (
-        np.stack([np.round(c[:, j], digits[j]) for j in range(n_instruments)], 1)
-        for c in (opened, high, low, close)
+    opened, high, low, close = (
+        np.stack([np.round(prices[:, j], digits[j]) for j in range(n_instruments)], axis=1)
+        for prices in (opened, high, low, close)
     )
     volume = np.round(draw.lognormal(3.0, 1.0, shape), 3)
     volume[draw.uniform(size=shape) < 0.05] = 0.0
     taker = np.round(volume * draw.uniform(0.0, 1.0, shape), 3)
-    columns = {"open": open_, "high": high, "low": low, "close": close, "volume": volume, "taker": taker}
+    columns = {"open": opened, "high": high, "low": low, "close": close, "volume": volume, "taker": taker}
     return minutes_of(columns, draw.uniform(size=shape) >= absent)
 
 
@@ -55,11 +58,11 @@ class Story:
 
     def __repr__(self) -> str:
         """Say little: hypothesis prints it."""
-        return f"Story({self.minutes.present.shape}, late before {sorted(self.backfills)}, cut before {self.cuts})"
+        return f"Story({self.minutes.present.shape}, late {sorted(self.backfills)}, cut {self.cuts})"
 
 
 @st.composite
-def ugly_minutes(draw: st.DrawFn, n_instruments: int, max_minutes: int = 300) -> Minutes:
+def ugly_minutes(draw: st.DrawFn, n_instruments: int, max_minutes: int = 200) -> Minutes:
     """Prices from 1e-8 to 1e6, jumps, flat stretches, zero volumes, gaps short and long, no taker volume."""
     n_minutes = draw(st.integers(2, max_minutes))
     seed = draw(st.integers(0, 2**32 - 1))
