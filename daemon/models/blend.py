@@ -15,7 +15,7 @@ from daemon import kernels
 from daemon.errors import SettingsError
 from daemon.kernels import BoolArray, FloatArray, IntArray
 from daemon.labels.matured import N_CLASSES
-from daemon.models.simplex import UNIFORM, log_loss, normalised
+from daemon.models.simplex import UNIFORM, log_loss
 from daemon.settings import BlendSettings
 
 
@@ -224,4 +224,4 @@ def _mixed(logp: FloatArray, known: BoolArray, weights: FloatArray) -> FloatArra
         total += weight
     heard = total > 0.0
     share = np.where(heard[:, None], mixed / np.where(heard, total, 1.0)[:, None], 1.0 / N_CLASSES)
-    return normalised(kernels.log(share))
+    return kernels.log(share)

@@ -19,7 +19,7 @@ from daemon.errors import BrokenBoundError
 from daemon.kernels import FloatArray
 from daemon.labels.matured import Move
 from daemon.models.expert import LearnerBatch
-from daemon.models.simplex import normalised
+from daemon.models.simplex import floored
 from daemon.settings import OnlineSettings
 
 _CLASSES = [int(move) for move in Move]
@@ -80,7 +80,7 @@ class OnlineLearner:
                 row += 1
         flat = [p for one in said for p in one.values()]
         probabilities = np.array(flat, dtype=np.float64).reshape(len(said), len(_CLASSES))
-        return normalised(kernels.log(np.maximum(probabilities, _SMALLEST)))
+        return floored(kernels.log(np.maximum(probabilities, _SMALLEST)))
 
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data: floats and integers only."""

@@ -23,7 +23,16 @@ def log_softmax(logits: FloatArray) -> FloatArray:
     down, flat, up = logits[..., 0], logits[..., 1], logits[..., 2]
     shifted = logits - np.maximum(np.maximum(down, flat), up)[..., None]
     # Far below the floor exp would underflow for nothing.
-    return normalised(shifted - _log_total(np.maximum(shifted, -700.0)))
+    return floored(shifted - _log_total(np.maximum(shifted, -700.0)))
+
+
+def floored(logp: FloatArray) -> FloatArray:
+    """Return log-probabilities (..., 3) that already sum to one, rows below `LOG_FLOOR` `normalised`."""
+    low = (logp < LOG_FLOOR).any(axis=-1)
+    if low.any():
+        logp = logp.copy()
+        logp[low] = normalised(logp[low])
+    return logp
 
 
 def normalised(logp: FloatArray) -> FloatArray:

@@ -70,6 +70,15 @@ def test_it_stays_bounded_and_forgets_what_can_no_longer_mature() -> None:
     assert known.tolist() == [False, True, False]
 
 
+def test_the_newest_span_of_ordinals_is_held_while_the_next_minute_is_still_to_come() -> None:
+    pending = Pending(4, 1, 1)
+    for minute in range(10):
+        pending.store(minute, 1, np.array([0]), np.array([0]), np.array([[1.0]]))
+    nothing = np.zeros(0, dtype=np.int64)
+    pending.store(10, 0, nothing, nothing, np.zeros((0, 1)))
+    assert pending.take(np.array([5, 6]), np.array([0, 0]))[1].tolist() == [False, True]
+
+
 def test_nothing_stored_is_nothing_known() -> None:
     values, known = Pending(4, 2, 3).take(np.array([0, 5]), np.array([1, 0]))
     assert values.shape == (2, 3)

@@ -125,12 +125,12 @@ def test_it_finds_the_best_expert_and_follows_when_another_becomes_the_best() ->
 
 
 def test_an_expert_that_was_not_judged_keeps_its_weight() -> None:
-    blend = BayesBlend(BlendSettings(share=0.0), NAMES, 1)
+    blend = BayesBlend(BlendSettings(share=0.0), NAMES, 4)
     losses = np.array([[0.5, 2.0, np.nan], [np.nan, 1.0, np.nan]])
     none = np.zeros((3, 0, 3))
     _, weights = blend.combine(none, np.zeros((3, 0), dtype=np.bool_), np.zeros(0, dtype=np.int64), 2, losses)
     assert weights[0, 2] == pytest.approx(1 / 3)
-    assert weights[0, 0] / weights[0, 1] == pytest.approx(math.exp(1.5))
+    assert weights[0, 0] / weights[0, 1] == pytest.approx(math.exp(1.5 / 4))  # damped by the horizon
     np.testing.assert_allclose(weights[1], weights[0])
 
 
