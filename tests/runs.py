@@ -1,9 +1,10 @@
-"""A small run for tests of the whole engine: a simulated market with holes, a model trained in two seconds."""
+"""A small run for tests of the whole engine: a simulated market, a model trained in two seconds."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -101,4 +102,4 @@ def decided(engine: Engine, inputs: Iterable[AnyEvent | Minutes]) -> tuple[list[
 def cut(minutes: Minutes, cuts: Sequence[int]) -> list[Minutes]:
     """The minutes in parts that begin at `cuts`."""
     edges = sorted({0, len(minutes), *(c for c in cuts if 0 < c < len(minutes))})
-    return [minutes[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [minutes[a:b] for a, b in pairwise(edges)]

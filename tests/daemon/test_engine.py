@@ -81,6 +81,12 @@ def with_holes() -> Minutes:
     return without(traded(N), absent)
 
 
+def columns_of(minutes: Minutes, columns: list[int]) -> Minutes:
+    """The minutes of other instruments: column j is the old columns[j]."""
+    wide = {name for name in Minutes.__slots__ if getattr(minutes, name).ndim == 2}
+    return replace(minutes, **{name: getattr(minutes, name)[:, columns] for name in wide})
+
+
 def mixed(minutes: Minutes, events: list[tuple[int, AnyEvent]], cuts: list[int]) -> list[AnyEvent | Minutes]:
     """Minutes in parts, with the events between them."""
     items: list[AnyEvent | Minutes] = []
@@ -224,30 +230,14 @@ def test_instruments_leave_and_join_between_two_minutes() -> None:
     held = {fill.instrument for record in before for fill in record.fills}
     assert NAMES[1] in held
     engine.apply(UniverseChanged(removed=(NAMES[1],)))
-    three = [0, 2, 3]
     rest = traded(80, first=80)
-    narrow = Minutes(
-        rest.minute,
-        *(getattr(rest, name)[:, three] for name in ("open", "high", "low", "close", "volume", "taker")),
-        rest.present[:, three],
-        rest.synthetic[:, three],
-        rest.catch_up,
-    )
+    narrow = columns_of(rest, [0, 2, 3])
     after = decided(engine, [narrow[:40]])[0]
     assert all(fill.instrument != NAMES[1] or fill.kind == "delisted" for r in after for fill in r.fills)
     newcomer = Instrument("simulator:AAAUSDT", "USDT", Decimal("0.01"), Decimal("0.001"))
     engine.apply(UniverseChanged(added=(newcomer,)))
     assert engine.run.names[0] == newcomer.name
-    wide = Minutes(
-        rest.minute[40:],
-        *(
-            np.insert(getattr(narrow, name)[40:], 0, getattr(rest, name)[40:, 1], axis=1)
-            for name in ("open", "high", "low", "close", "volume", "taker")
-        ),
-        np.insert(narrow.present[40:], 0, True, axis=1),
-        np.insert(narrow.synthetic[40:], 0, False, axis=1),
-        rest.catch_up[40:],
-    )
+    wide = columns_of(rest[40:], [1, 0, 2, 3])  # the newcomer trades at the prices of the one that left
     joined = decided(engine, [wide])[0]
     assert len(np.frombuffer(joined[0].decisions, engine.dtype)) == 3  # the newcomer is not warm yet
     all_records = [*before, *after, *joined]
