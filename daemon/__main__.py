@@ -14,8 +14,10 @@ from daemon import __version__
 from daemon.commands import CommandFolder, Invocation, everywhere
 from daemon.errors import PapertapeError
 
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
-@click.command(cls=CommandFolder, context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.command(cls=CommandFolder, context_settings=CONTEXT)
 @click.version_option(__version__, prog_name="papertape")
 def cli() -> None:
     """Paper-trade machine-learning signals on minute bars, and learn honestly whether they work.

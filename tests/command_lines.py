@@ -1,11 +1,25 @@
 """Real uses of every command, in an order in which each finds what those before it made.
 
 `test_no_network.py` runs them in one folder and refuses connections; it also fails if a command is missing.
-`{repository}` is the root of the repository; everything else is relative to the folder.
+`{repository}` is the root of the repository; everything else is relative to the folder, which holds
+SETTINGS as small.yaml.
+"""
+
+SETTINGS = """
+experts:
+  trees: {rounds: 20, leaves: 7}
+training: {min_rows: 1000, folds: 0}
 """
 
 COMMAND_LINES: tuple[str, ...] = (
     "config check {repository}/configs/default.yaml",
     "config show --describe",
     "config schema",
+    "demo --minutes 7200 --out demo",
+    "tape info demo/demo.tape",
+    "tape export demo/demo.tape --out exported",
+    "train --bars exported/bars.parquet --config small.yaml --to 2024-01-05T06:00",
+    "replay --bars exported/bars.parquet --config small.yaml --from 2024-01-05T06:00 --tape run.tape",
+    "verify run.tape",
+    "pack --model demo/model/trees.txt --bars exported/bars.parquet --config small.yaml --out packed",
 )
