@@ -1,11 +1,15 @@
 """What vulture takes for unused and why it is not. Read by vulture alone, never run."""
 
-# pydantic calls validators; click calls the group's methods and fills parameters.
+# pydantic calls validators; click calls methods of groups and types, and fills parameters.
 _instruments_are_distinct
 _halt_before_delisting
 get_command
+convert
 model_config
 params
+
+# Named in annotations that are text.
+ModelVersion
 
 # Set on objects of other libraries, which read them.
 default_flow_style  # ruamel.yaml
