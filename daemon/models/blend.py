@@ -6,7 +6,7 @@ out of that row and the others' weights are scaled up.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,16 @@ from daemon.models.simplex import UNIFORM, log_loss
 from daemon.settings import BlendSettings
 
 
-class Blend(Protocol):
-    """Makes one probability of the experts'."""
+class FixedBlend:
+    """Weights from settings.
+
+    Args:
+        settings: Weights by expert; those that are not named share what one named expert has on average.
+        experts: Names, in order.
+    """
+
+    def __init__(self, settings: BlendSettings, experts: Sequence[str]) -> None:
+        self._weights = start_weights(settings, experts)
 
     def combine(
         self, logp: FloatArray, known: BoolArray, row_minute: IntArray, n_minutes: int, losses: FloatArray
@@ -39,26 +47,6 @@ class Blend(Protocol):
             Blended log-probabilities (n_rows, 3), uniform where no expert said anything, and the weights that
             were used (n_minutes, n_experts). Any chunking of the same minutes gives the same bits.
         """
-
-    def to_fields(self) -> dict[str, object]:
-        """Return the state as plain data."""
-
-
-class FixedBlend:
-    """Weights from settings.
-
-    Args:
-        settings: Weights by expert; those that are not named share what one named expert has on average.
-        experts: Names, in order.
-    """
-
-    def __init__(self, settings: BlendSettings, experts: Sequence[str]) -> None:
-        self._weights = start_weights(settings, experts)
-
-    def combine(
-        self, logp: FloatArray, known: BoolArray, row_minute: IntArray, n_minutes: int, losses: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Blend a chunk; see `Blend.combine`."""
         assert losses.shape == (n_minutes, len(self._weights))  # noqa: S101 - the engine's own shapes
         weights = np.tile(self._weights, (n_minutes, 1))
         return _mixed(logp, known, weights[row_minute]), weights
@@ -113,7 +101,7 @@ class BayesBlend:
     def combine(
         self, logp: FloatArray, known: BoolArray, row_minute: IntArray, n_minutes: int, losses: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Blend a chunk; see `Blend.combine`."""
+        """Blend a chunk; see `FixedBlend.combine`."""
         weights = np.array([self._after(row) for row in losses.tolist()], dtype=np.float64)
         weights = weights.reshape(n_minutes, len(self._start))
         return _mixed(logp, known, weights[row_minute]), weights

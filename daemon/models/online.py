@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from river import compose, linear_model, multiclass, optim, preprocessing
+from river import linear_model, multiclass, optim, preprocessing
 
 from daemon import kernels
 from daemon.errors import BrokenBoundError
@@ -45,13 +45,8 @@ class OnlineLearner:
         )
         # River makes a class's model when its first label comes: the order would depend on the data.
         self._models: dict[Any, Any] = {label: self._classifier.classifier.clone() for label in _CLASSES}
-        self._classifier.classifiers = self._models
+        self._classifier.classifiers.update(self._models)
         self._n_learned = 0
-
-    @property
-    def pipeline(self) -> compose.Pipeline:
-        """The River pipeline, whose steps share this learner's state."""
-        return self._scaler | self._classifier
 
     def run(self, batch: LearnerBatch) -> FloatArray:
         """Learn and score minute by minute: log-probabilities (n_rows, 3); uniform until the first label.
