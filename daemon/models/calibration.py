@@ -96,22 +96,23 @@ def fit_calibrator(
             "use a longer calibration range or a smaller label threshold"
         )
     share = weights / weights.sum()
-    target = np.eye(N_CLASSES)[labels] * share[:, None]
+    said = np.ascontiguousarray(logp.T)  # (3, n_rows): sums over three columns are slow by rows
+    target = np.eye(N_CLASSES)[:, labels] * share
     penalty = ridge * overlap / float(weights.sum())
 
     def loss(parameters: FloatArray) -> tuple[float, FloatArray]:
         temperature, extra, bias = parameters[0], parameters[1:10].reshape(3, 3), parameters[10:]
-        logits = logp @ (temperature * np.eye(N_CLASSES) + extra).T + bias
-        top = logits.max(axis=1, keepdims=True)
-        total = np.log(np.exp(logits - top).sum(axis=1, keepdims=True)) + top
-        residual = np.exp(logits - total) * share[:, None] - target
-        by_matrix = residual.T @ logp
+        logits = (temperature * np.eye(N_CLASSES) + extra) @ said + bias[:, None]
+        logits -= logits.max(axis=0)
+        p = np.exp(logits)
+        total = p.sum(axis=0)
+        residual = p * (share / total) - target
+        by_matrix = residual @ said.T
         # A shift of all biases changes nothing; the same small pull centres them.
-        value = float((target * (total - logits)).sum()) + 0.5 * penalty * float(
-            (extra**2).sum() + bias.mean() ** 2
-        )
+        value = float(share @ np.log(total)) - float((target * logits).sum())
+        value += 0.5 * penalty * float((extra**2).sum() + bias.mean() ** 2)
         pull = penalty * bias.mean() / N_CLASSES
-        slopes = [[np.trace(by_matrix)], (by_matrix + penalty * extra).ravel(), residual.sum(axis=0) + pull]
+        slopes = [[np.trace(by_matrix)], (by_matrix + penalty * extra).ravel(), residual.sum(axis=1) + pull]
         return value, np.concatenate(slopes)
 
     start = np.concatenate([[1.0], np.zeros(9 + N_CLASSES)])
