@@ -18,6 +18,7 @@ SIGNIFICANT_DIGITS = 10
 FIRST_VOLUME_DIGITS = 7
 PRICE_LIMIT_QUANTA = 2.0**43
 VOLUME_LIMIT_QUANTA = 2.0**48
+MAX_MAGNITUDE = 30
 QUIET_QUOTE_DIGITS = 6
 """Where the first bar traded nothing, one quantum of volume is worth about 1e-5 of the quote currency."""
 
@@ -106,8 +107,11 @@ class Quanta:
 
 
 def _magnitude(value: float) -> int:
-    """Exponent of the first significant digit: 0 for 1 to 9.99, -8 for 1e-8."""
-    return Decimal(repr(value)).adjusted()
+    """Exponent of the first significant digit: 0 for 1 to 9.99, -8 for 1e-8.
+
+    What is beyond any market is taken for its edge, so that a quantum and its inverse are finite numbers.
+    """
+    return max(-MAX_MAGNITUDE, min(Decimal(repr(value)).adjusted(), MAX_MAGNITUDE))
 
 
 def quanta_from_fields(fields: Mapping[str, object]) -> dict[str, Quanta]:

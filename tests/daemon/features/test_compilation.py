@@ -150,6 +150,7 @@ def test_quanta_keep_ten_digits_of_the_price_and_hold_the_bar_they_come_from(
     assert "below one quantum" in str(quanta.objection(price * 1e-11, price, volume))
     assert "2^43" in str(quanta.objection(price, PRICE_LIMIT_QUANTA * quanta.price * 1.01, volume))
     assert "2^48" in str(quanta.objection(price, price, 3e14 * quanta.volume))
+    assert quanta.volume * quanta.per_volume == pytest.approx(1.0)
     assert quanta.objection(float("nan"), price, volume) is not None
     assert quanta_from_fields(quanta_to_fields({"a": quanta})) == {"a": quanta}
 
