@@ -56,7 +56,10 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Open the file without the right to change it, also beside a writer or on read-only media.
+    """Open the file to read it, also beside a writer or on read-only media.
+
+    SQLite is let write where it may, statements are not: so the last one to leave a tape folds its log into
+    the file and removes it, and reading a tape leaves nothing beside it.
 
     Raises:
         TapeVersionError: It is not there, no tape, never begun, or of another version.
@@ -65,25 +68,29 @@ def open_for_reading(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise TapeVersionError(f"there is no tape at {path}")
     with explained(path):
-        connection = sqlite3.connect(
-            _uri(path, "ro"), uri=True, isolation_level=None, check_same_thread=False
-        )
         try:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            connection = _opened_for_reading(_uri(path, "rw"))
         except sqlite3.OperationalError as error:
-            connection.close()
             cannot_write = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-            if error.sqlite_errorcode & 0xFF not in cannot_write or _wal_of(path).exists():
+            if error.sqlite_errorcode & 0xFF not in cannot_write or _has_log(path):
                 raise
-            # WAL wants a shared-memory file beside the tape. In a read-only folder nobody writes: go without.
-            connection = sqlite3.connect(
-                _uri(path, "ro") + "&immutable=1", uri=True, isolation_level=None, check_same_thread=False
-            )
+            # A log wants a shared-memory file beside the tape. In a read-only folder nobody writes.
+            connection = _opened_for_reading(_uri(path, "ro") + "&immutable=1")
     try:
-        with explained(path):
-            connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
         require_ours(connection, path)
         require_this_version(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _opened_for_reading(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except BaseException:
         connection.close()
         raise
@@ -196,5 +203,6 @@ def _uri(path: Path, mode: str) -> str:
     return f"file:{quote(str(path.absolute()))}?mode={mode}"
 
 
-def _wal_of(path: Path) -> Path:
-    return path.with_name(path.name + "-wal")
+def _has_log(path: Path) -> bool:
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0

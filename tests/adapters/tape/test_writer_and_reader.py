@@ -165,6 +165,16 @@ def test_the_chain_starts_elsewhere_when_anything_of_the_beginning_differs(tmp_p
     assert len(set(starts)) == len(ways)
 
 
+def test_reading_leaves_the_tape_and_its_folder_as_they_were(sample: samples.Sample) -> None:
+    before = sample.path.read_bytes()
+    with SqliteTapeReader(sample.path) as reader:
+        assert list(check_intact(reader)) == []
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.connection.execute("DELETE FROM bar")
+    assert [file.name for file in sample.path.parent.iterdir()] == ["run.tape"]
+    assert sample.path.read_bytes() == before
+
+
 def test_the_file_says_what_it_is(sample: samples.Sample) -> None:
     connection = sqlite3.connect(sample.path)
     assert connection.execute("PRAGMA application_id").fetchone() == (int.from_bytes(b"PTTP"),)
