@@ -71,9 +71,11 @@ class RunModel:
     def panel(self, n_instruments: int) -> Panel:
         """Compose the experts for a run of so many instruments."""
         column = {name: at for at, name in enumerate(self.plan.names)}
+        # A learner changes as it learns: every panel gets its own.
+        own = {name: learner.restored(learner.to_fields()) for name, learner in self.learners.items()}
         learners = {
             name: (learner, np.array([column[feature] for feature in learner.features], dtype=np.int64))
-            for name, learner in self.learners.items()
+            for name, learner in own.items()
         }
         blend = make_blend(self.blend, self.bundle.experts, self.horizon_minutes)
         return Panel(
