@@ -71,3 +71,11 @@ def test_the_season_has_mean_square_one_over_a_day() -> None:
     season = Process().season_at(np.arange(START, START + 1440))
     assert np.mean(season**2) == pytest.approx(1.0)
     assert int(np.argmax(season)) == 870
+
+
+def test_one_minute_ahead_the_variance_is_that_minutes_and_the_jitter_of_both_openings() -> None:
+    process = Process()
+    first, second = process.season_at(np.array([START + 1, START + 2])) ** 2
+    unit = variance(process, np.array([START]), np.array([[3.0]]), 1, JITTER)[0, 0]
+    next_heat = 1.0 + (process.garch_shock + process.garch_memory) * (3.0 - 1.0)
+    assert unit == pytest.approx(first * 3.0 + JITTER**2 * (first * 3.0 + second * next_heat), rel=1e-12)

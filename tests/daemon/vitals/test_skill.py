@@ -56,8 +56,9 @@ def test_any_chunking_and_restart_gives_the_same_bits(
     assert same(played(run).to_fields(), played(run, cuts, restart=restart).to_fields())
 
 
-def test_minute_by_minute_is_the_same_as_at_once(judged: Make) -> None:
-    run = judged(1)
+@pytest.mark.parametrize("n_instruments", [1, 6])
+def test_minute_by_minute_is_the_same_as_at_once(judged: Make, n_instruments: int) -> None:
+    run = judged(1, n_instruments=n_instruments, horizon=3)
     assert same(played(run).to_fields(), played(run, list(range(1, 200))).to_fields())
 
 

@@ -1,5 +1,6 @@
 """What trades earned, what they paid, and the sentence about it."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -106,6 +107,7 @@ def test_the_verdict_can_be_good() -> None:
 def test_few_trades_have_no_verdict() -> None:
     few = TradeFigures(29, 1.4, 10.0, -8.6, 0.9, -18.0, Interval(-8.6, -12.1, -5.2))
     assert verdict(few) == "too few trades to tell (29)"
+    assert verdict(replace(few, count=30)).endswith("losing after costs")
     assert verdict(TradeFigures(50, 1.4, 10.0, -8.6, 0.9, -18.0, None)) == "too few trades to tell (50)"
 
 
