@@ -19,31 +19,6 @@ MINUTES_PER_DAY = 1440
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """One minute of one instrument, as it passes the edges; inside the engine bars are columns of `Minutes`.
-
-    Attributes:
-        instrument: `venue:SYMBOL`.
-        minute: The bar's open, in minutes since the Unix epoch.
-        open: First price, quote currency per unit of base.
-        high: Highest price.
-        low: Lowest price.
-        close: Last price.
-        volume: Base units traded.
-        taker_volume: Base units bought by takers; None where the venue does not say.
-    """
-
-    instrument: str
-    minute: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-    taker_volume: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Instrument:
     """What an exchange says about one of its instruments.
 

@@ -97,8 +97,5 @@ class ModelStore(Protocol):
 class Clock(Protocol):
     """The only source of the machine's time."""
 
-    def now_us(self) -> int:
-        """Microseconds since the Unix epoch, UTC."""
-
     def monotonic_s(self) -> float:
         """Seconds that never go back, from an unstated origin."""

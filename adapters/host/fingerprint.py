@@ -31,8 +31,8 @@ def versions() -> Mapping[str, str]:
 def arithmetic() -> str:
     """Return a hash of what this machine's arithmetic makes of fixed inputs.
 
-    Scalar log and exp, polars' log and exponential average, a small booster trained and asked, a few steps of an
-    online learner: whatever kind of float work reaches a decision.
+    Scalar log and exp, polars' log and exponential average, a small booster trained and asked, a few steps
+    of an online learner: whatever kind of float work reaches a decision.
     """
     grid = np.arange(1, _N + 1) * 0.0371
     state = blake2b(digest_size=16)

@@ -84,22 +84,15 @@ def leaves(value: object) -> list[object]:
 
 def changed(value: object) -> object:
     """The smallest other value of the same type."""
-    match value:
-        case bool():
-            return not value
-        case TradingMode():
-            return TradingMode.FLATTEN
-        case FillKind():
-            return FillKind.DELISTED
-        case Decimal():
-            return value + Decimal(1)
-        case int() | float():
-            return value + 1
-        case str():
-            return value + "."
-        case bytes():
-            return bytes([value[0] ^ 1]) + value[1:] if value else b"\x00"
-    raise AssertionError(value)
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, TradingMode | FillKind):
+        return next(other for other in type(value) if other is not value)
+    if isinstance(value, Decimal):
+        return value + Decimal(1)
+    if isinstance(value, bytes):
+        return bytes([value[0] ^ 1]) + value[1:] if value else b"\x00"
+    return value + 1 if isinstance(value, int | float) else f"{value}."
 
 
 def with_leaf(value: object, index: list[int]) -> object:

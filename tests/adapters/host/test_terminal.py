@@ -20,9 +20,6 @@ class FakeClock:
 
     at_s: float = 0.0
 
-    def now_us(self) -> int:
-        return int(self.at_s * 1e6)
-
     def monotonic_s(self) -> float:
         return self.at_s
 
