@@ -76,8 +76,9 @@ def guard(state: FeatureState, rows: Rows) -> None:
 def _breaks(quanta: Iterable[Quanta], low: FloatArray, high: FloatArray, volume: FloatArray) -> BoolArray:
     """Return (n_minutes, n) whether a bar breaks a bound; absent bars, being NaN, may say anything."""
     per_price, per_volume = np.array([(q.per_price, q.per_volume) for q in quanta]).T
-    fine: BoolArray = (low * per_price >= 1.0) & (high * per_price <= PRICE_LIMIT_QUANTA)
-    fine &= (volume >= 0.0) & (volume * per_volume <= VOLUME_LIMIT_QUANTA)
+    with np.errstate(over="ignore"):
+        fine: BoolArray = (low * per_price >= 1.0) & (high * per_price <= PRICE_LIMIT_QUANTA)
+        fine &= (volume >= 0.0) & (volume * per_volume <= VOLUME_LIMIT_QUANTA)
     return ~fine
 
 

@@ -40,11 +40,6 @@ class Formula:
     groups: tuple[str, ...] = ("own",)
     source: str = "user"
 
-    @property
-    def description(self) -> str:
-        """What it is, in a line."""
-        return f"{self.formula} [{self.unit}]; {self.source}"
-
 
 THEMES: Mapping[str, tuple[Entry, ...]] = MappingProxyType(
     {

@@ -10,7 +10,7 @@ its value for zero.
 Windows over the last n rows of a lane: lag(x, n) sum mean weighted variance meandev highest lowest (x, n),
 dot(x, y, n), ema(x, n) wilder(x, n); change(n) is the log return over n rows. Whatever is summed is first
 rounded to whole units: the instrument's quantum for prices and volumes, 1e-9 for pure numbers, or a unit
-given as a further argument.
+given as a further argument; a summed series saturates at 2^49 of its units (prices at 2^45).
 
 By the clock: same_minute(x, n, period, otherwise), the mean of x at this minute of the last n periods of 60
 or 1440 minutes; universe(x, otherwise), the mean over the reference list's members with a row this minute.

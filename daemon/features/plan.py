@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from daemon.errors import BrokenBoundError
+from daemon.errors import BrokenBoundError, FormulaError
 from daemon.events import Backfill, Minutes, Refusal
 from daemon.features import admission
 from daemon.features.block import FeatureBlock
@@ -59,11 +59,6 @@ class FeaturePlan:
     quanta: Mapping[str, Quanta]
     program: Program
 
-    @property
-    def descriptions(self) -> dict[str, str]:
-        """Name -> what the feature is, in a sentence."""
-        return {formula.name: formula.description for formula in self.formulas}
-
     def initial(self, instruments: tuple[str, ...]) -> FeatureState:
         """Return the state before the first row of any of these instruments (sorted)."""
         n = len(instruments)
@@ -90,6 +85,7 @@ class FeaturePlan:
 
         Raises:
             BrokenBoundError: A bar breaks an integer bound; `admit` would have refused it.
+            FormulaError: A user's formula outgrew float64; nothing of the catalogue can.
         """
         blocks = []
         start = 0
@@ -154,12 +150,17 @@ class FeaturePlan:
         admission.guard(state, rows)
         columns = self._run(state, rows, rebuild=False)
         ready = _count(state, rows, ordinals[rows.minute_index], self.warmup_bars)
-        stacked = np.stack(columns)
+        minute, instrument, ordered = rows.minute_index, rows.lane, columns
         if len(rows.lanes) > 1:
-            stacked = stacked[:, rank]
-            ready = ready[rank]
-        values = np.ascontiguousarray(stacked[:-1].T)
-        return FeatureBlock(rows.minute_index[rank] + first_row, rows.lane[rank], values, stacked[-1], ready)
+            ordered = [column[rank] for column in columns]
+            minute, instrument, ready = minute[rank], instrument[rank], ready[rank]
+        # Column by column: transposing a matrix whose rows are 2^n long misses the cache at every element.
+        values = np.empty((len(rows), len(self.names)))
+        for k, column in enumerate(ordered[:-1]):
+            values[:, k] = column
+        if not np.isfinite(values).all():
+            raise FormulaError(self._overflow(state, rows, columns))
+        return FeatureBlock(minute + first_row, instrument, values, np.array(ordered[-1]), ready)
 
     def _rebuild_block(self, state: FeatureState, minutes: Minutes) -> None:
         rows, _ = from_minutes(state, minutes, self.program.base, self._benchmark_column(state))
@@ -196,9 +197,18 @@ class FeaturePlan:
             start = stop
 
     def _run(self, state: FeatureState, rows: Rows, *, rebuild: bool) -> list[FloatArray]:
-        fresh = (state.lanes.position == 0).astype(np.float64)
-        members = np.array([name in self.reference for name in state.instruments], np.bool_)
+        fresh = (state.lanes.rows == 0).astype(np.float64)
+        reference = set(self.reference)
+        members = np.array([name in reference for name in state.instruments], np.bool_)
         return self.program.run(rows, state.memory, fresh, members, self.min_members, rebuild=rebuild)
+
+    def _overflow(self, state: FeatureState, rows: Rows, columns: list[FloatArray]) -> str:
+        name, column = next(
+            (n, c) for n, c in zip(self.names, columns, strict=False) if not np.isfinite(c).all()
+        )
+        at = int(np.argmin(np.isfinite(column)))
+        where = f"{state.instruments[int(rows.lane[at])]} at minute {int(rows.minute[at])}"
+        return f"feature {name} of {where} is {float(column[at])!r}; bound the formula with clip(...)"
 
     def _benchmark_column(self, state: FeatureState) -> int | None:
         return state.instruments.index(self.benchmark) if self.benchmark in state.instruments else None

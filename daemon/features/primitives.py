@@ -10,7 +10,6 @@ from daemon.features.rows import Rows
 from daemon.kernels import FloatArray, IntArray
 
 _UNIT_COLUMNS = {"price": ("per_price", "price_quantum"), "volume": ("per_volume", "volume_quantum")}
-QUANTUM_COLUMNS = tuple(name for pair in _UNIT_COLUMNS.values() for name in pair)
 
 
 def unit_of(node: Node, index: int) -> str:

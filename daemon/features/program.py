@@ -69,7 +69,6 @@ class Program:
     outputs: tuple[Node, ...]
     base: frozenset[str]
     averages: tuple[Node, ...] = ()
-    n_calls: int = 0
     _rings: dict[str, Ring] = field(default_factory=dict)
     _clocks: dict[str, int] = field(default_factory=dict)
     _steps: list[_Step] = field(default_factory=list)
@@ -201,7 +200,6 @@ def compile_program(outputs: Sequence[Node]) -> Program:
         if not pending and all(node.text in known for node in program.outputs):
             break
     program.averages = tuple(node for step in program._steps for node in step.averages)  # noqa: SLF001
-    program.n_calls = sum(bool(step.expressions) for step in program._steps)  # noqa: SLF001
     return program
 
 

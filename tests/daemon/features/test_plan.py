@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.errors import BrokenBoundError
+from daemon.errors import BrokenBoundError, FormulaError
 from daemon.events import Backfill, Minutes
 from daemon.features import FeatureBlock, FeaturePlan, FeatureState, catalogue, compile_plan, groups_of
 from daemon.settings import FeatureSettings
@@ -281,3 +281,68 @@ def test_damaged_or_foreign_fields_are_refused() -> None:
     ):
         with pytest.raises(ValueError, match=message):
             plan.restore({**fields, part: value}, [])
+
+
+@pytest.mark.parametrize("absent", [0.0, 0.3])
+def test_the_last_history_rows_of_every_lane_are_enough_to_restore(absent: float) -> None:
+    names = ("test:A", "test:B", "test:C")
+    plan = compile_plan(
+        FeatureSettings(groups=("short",), names=("same_minute_move_24h",), sigma_bars=60), names
+    )
+    minutes = walk(3400, 3, seed=12, absent=absent)
+    at = 3000
+    begin = min(int(np.nonzero(minutes.present[:at, j])[0][-plan.history_rows]) for j in range(3))
+    assert begin > 500
+    _, state = plan.advance(plan.initial(names), minutes[:at])
+    restored = plan.restore(state.to_fields(), [minutes[begin:at]])
+    expected, _ = plan.advance(state, minutes[at:])
+    got, _ = plan.advance(restored, minutes[at:])
+    assert bits(got) == bits(expected)
+
+
+def test_prices_beyond_any_number_are_refused_quietly() -> None:
+    minutes = walk(20, 1, price=4.0)
+    minutes.high[10, 0] = 1e308
+    plan = plan_for(("test:I0",))
+    _, refusals = plan.admit(plan.initial(("test:I0",)), minutes)
+    assert [r.minute for r in refusals] == [START + 10]
+
+
+def test_an_instruments_first_bar_that_breaks_its_own_bounds_sets_no_quanta() -> None:
+    minutes = walk(20, 1, price=4.0)
+    minutes.high[0, 0] = 1e9
+    plan = plan_for(("test:I0",))
+    state = plan.initial(("test:I0",))
+    admitted, refusals = plan.admit(state, minutes)
+    assert [(r.minute, r.subject) for r in refusals] == [(START, "test:I0")]
+    assert "first bar" in refusals[0].reason
+    block, _ = plan.advance(state, admitted)
+    assert len(block) == 19
+
+
+def test_a_users_formula_that_outgrows_floats_stops_with_its_name() -> None:
+    formulas = {
+        "huge": "cube ** 3 * cube ** 3 * cube ** 3 * cube ** 3",
+        "cube": "close ** 3 * close ** 3 * close ** 3",
+    }
+    plan = compile_plan(FeatureSettings(groups=()), ("test:A",), formulas=formulas)
+    minutes = walk(20, 1, price=9000.0)
+    with pytest.raises(FormulaError, match="feature huge of test:A at minute"):
+        plan.advance(plan.initial(("test:A",)), minutes)
+
+
+def test_a_long_backfill_is_one_history_whatever_the_block() -> None:
+    names = ("test:I0",)
+    plan = compile_plan(FeatureSettings(groups=("twenty",), sigma_bars=60), names)
+    minutes = walk(9_000, 1, seed=3, price=2.0)
+    cells = zip(
+        *(getattr(minutes, n)[:, 0].tolist() for n in ("open", "high", "low", "close", "volume", "taker")),
+        strict=True,
+    )
+    bars = tuple((int(m), *cell, False) for m, cell in zip(minutes.minute, cells, strict=True))
+    _, first = plan.advance(plan.initial(names), minutes[:10])
+    state = plan.extend(first, Backfill(instrument="test:I0", bars=bars[10:8900]), ordinals=range(10, 8900))
+    _, plain = plan.advance(plan.initial(names), minutes[:8900])
+    got, _ = plan.advance(state, minutes[8900:])
+    expected, _ = plan.advance(plain, minutes[8900:])
+    assert got.values.tobytes() == expected.values.tobytes()
