@@ -133,7 +133,7 @@ class Inputs:
         state.ages.extend(column, ordinals[-1])
         return replace(
             state,
-            features=self._plan.extend(state.features, backfill),
+            features=self._plan.extend(state.features, backfill, ordinals),
             labels=self._labeller.extend(state.labels, column, ordinals, backfill),
         ), strange + refusals
 
