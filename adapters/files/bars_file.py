@@ -84,20 +84,24 @@ class BarFile:
             BarsError: The file is damaged.
         """
         symbols, in_order = self._survey
-        time = pl.col("time_us")
-        query = self._query.filter(time.is_null() | time.is_between(first_us, last_us))
-        if not in_order:
-            query = query.sort("time_us", maintain_order=True)
-        code = (
-            pl.col("symbol")
-            .cast(pl.Enum(list(symbols)), strict=False)
-            .to_physical()
-            .cast(pl.Int64)
-            .fill_null(-1)
+        code = pl.col("symbol").cast(pl.Enum(list(symbols)), strict=False).to_physical()
+        query = self._query.with_columns(
+            code.cast(pl.Int64).fill_null(-1), pl.col("time_us").fill_null(MISSING_TIME)
         )
-        query = query.with_columns(code, time.fill_null(MISSING_TIME), pl.col("row").cast(pl.Int64))
+        if not in_order:
+            # Here rows must be numbered before they are sorted. In a stream that is done below: polars would
+            # hold far more of the file to number its rows.
+            query = query.with_row_index("row", offset=1).with_columns(pl.col("row").cast(pl.Int64))
+            query = query.sort("time_us", maintain_order=True)
+        n_before = 0
         for frame in self._batches(query):
-            yield {name: frame[name].to_numpy() for name in frame.columns}
+            columns = {name: frame[name].to_numpy() for name in frame.columns}
+            columns.setdefault("row", np.arange(n_before + 1, n_before + frame.height + 1))
+            n_before += frame.height
+            time = columns["time_us"]
+            asked = ((time >= first_us) & (time <= last_us)) | (time == MISSING_TIME)
+            if asked.any():
+                yield {name: column[asked] for name, column in columns.items()}
 
     @cached_property
     def _survey(self) -> tuple[dict[str, SymbolSpan], bool]:
@@ -139,8 +143,7 @@ class BarFile:
         self._has_symbols = columns.symbol in schema
         self._demand(schema)
         taker = columns.taker_volume
-        return query.with_row_index("row", offset=1).select(
-            pl.col("row"),
+        return query.select(
             self._time(query, schema[columns.time]).alias("time_us"),
             (
                 pl.col(columns.symbol).cast(pl.String) if self._has_symbols else pl.lit(columns.symbol_value)

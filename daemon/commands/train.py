@@ -26,6 +26,10 @@ FOLDS = (
     "walk-forward, days not seen in training; 95 % intervals\n"
     "(skill: log-loss of the base rate less the model's, in 0.001 nats; trades: after costs, all instruments)"
 )
+COLUMNS = (
+    *("fold", "learned", "tested from", "to", "labels"),
+    *("skill", "IC", "accuracy", "majority", "base", "last", "trades/day"),
+)
 NO_FOLDS = "no walk-forward folds: there are no trees, the range is too short, or training.folds is 0"
 
 
@@ -100,22 +104,7 @@ def report(result: "TrainingResult") -> str:
 
 
 def _table(folds: Sequence["FoldReport"]) -> list[str]:
-    rows = [
-        (
-            "fold",
-            "tested from",
-            "to",
-            "labels",
-            "skill",
-            "IC",
-            "accuracy",
-            "majority",
-            "base",
-            "last",
-            "trades/day",
-        ),
-        *(_row(fold) for fold in folds),
-    ]
+    rows = [COLUMNS, *(_row(fold) for fold in folds)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
 
@@ -126,6 +115,7 @@ def _row(fold: "FoldReport") -> tuple[str, ...]:
     figures = fold.figures
     return (
         str(fold.number),
+        f"{fold.train_rows:,}",
         clock(fold.first_minute),
         clock(fold.last_minute),
         f"{fold.test_rows:,}",

@@ -6,13 +6,12 @@ follow each other in time, so that contiguous windows of any length can be put t
 
 import base64
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from daemon.errors import BundleError
 from daemon.features import FeaturePlan
 from daemon.inputs import Chunk
 from daemon.kernels import FloatArray, IntArray
@@ -106,18 +105,3 @@ def equal_mass_edges(values: npt.NDArray[np.floating[Any]]) -> FloatArray:
     """
     sample = values[:: -(-len(values) // MAX_SAMPLE_ROWS) or 1].astype(np.float64)
     return np.ascontiguousarray(np.quantile(sample, np.arange(1, N_BINS) / N_BINS, axis=0).T)
-
-
-def counts_of(fields: Mapping[str, Any]) -> IntArray:
-    """Return the counts that `Reference.to_fields` packed: (n_instruments, n_spans, n_features, N_BINS).
-
-    Raises:
-        BundleError: They are damaged.
-    """
-    try:
-        packed = zlib.decompress(base64.b64decode(fields["counts"], validate=True))
-        return np.frombuffer(packed, dtype="<u2").reshape(fields["shape"]).astype(np.int64)
-    except (KeyError, ValueError, TypeError, zlib.error) as error:
-        raise BundleError(
-            f"the bundle's drift reference is damaged ({error}): train or pack it again"
-        ) from error

@@ -23,8 +23,8 @@ from daemon.models.trees import BoostedTrees
 from daemon.run_model import Outside
 from daemon.settings import Settings
 from daemon.training import dataset
-from daemon.training.reference import counts_of
 from daemon.training.train import TrainingResult, silent, train
+from tests.daemon.training.test_reference import counts_of
 from tests.runs import SETTINGS, market
 
 LAST = 2_000
