@@ -1,9 +1,11 @@
 """Engine state to versioned plain data and back, with bytes that do not depend on the machine.
 
-A snapshot is msgpack of numbers, text, bytes, lists and mappings. Arrays and Decimals are tagged mappings;
-nothing in it can run code when it is read.
+A snapshot is compressed msgpack of numbers, text, bytes, lists and mappings. Arrays and Decimals are tagged
+mappings; nothing in it can run code when it is read.
 """
 
+import zlib
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
 
@@ -21,8 +23,8 @@ _DECIMAL = "\x00decimal"
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
     """Return the snapshot as bytes; equal states give equal bytes."""
-    content = [snapshot.version, snapshot.batch, snapshot.seq, snapshot.minute, _plain(snapshot.state)]
-    return msgspec.msgpack.encode(content)
+    content = [[snapshot.batch, snapshot.seq, snapshot.minute], _plain(snapshot.state)]
+    return msgspec.msgpack.encode([snapshot.version, zlib.compress(msgspec.msgpack.encode(content), 1)])
 
 
 def decode_snapshot(content: bytes) -> Snapshot:
@@ -32,18 +34,26 @@ def decode_snapshot(content: bytes) -> Snapshot:
         TapeVersionError: Another version of papertape wrote it.
         TapeDamagedError: The bytes are no snapshot.
     """
-    try:
-        version, batch, seq, minute, state = msgspec.msgpack.decode(content)
-    except (msgspec.DecodeError, TypeError, ValueError) as error:
-        message = f"a snapshot on the tape cannot be read ({error}); replay from the start"
-        raise TapeDamagedError(message) from error
+    version, compressed = _pair(content, msgspec.msgpack.decode)
     if version != SNAPSHOT_VERSION:
         message = (
             f"the tape's snapshot has version {version}, this papertape reads {SNAPSHOT_VERSION}; "
             "use the papertape that wrote it, or replay from the start"
         )
         raise TapeVersionError(message)
+    (batch, seq, minute), state = _pair(
+        compressed, lambda packed: msgspec.msgpack.decode(zlib.decompress(packed))
+    )
     return Snapshot(batch=batch, seq=seq, minute=minute, version=version, state=_restored(state))
+
+
+def _pair(content: bytes, read: Callable[[bytes], Any]) -> tuple[Any, Any]:
+    try:
+        first, second = read(content)
+    except (msgspec.DecodeError, TypeError, ValueError, zlib.error) as error:
+        message = f"a snapshot on the tape cannot be read ({error}); replay from the start"
+        raise TapeDamagedError(message) from error
+    return first, second
 
 
 def _plain(value: object) -> object:

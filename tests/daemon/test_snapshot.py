@@ -60,7 +60,16 @@ def test_another_version_is_refused_with_what_to_do() -> None:
         decode_snapshot(encode_snapshot(snapshot_of({}, version=99)))
 
 
-@pytest.mark.parametrize("content", [b"", b"\xc1", msgspec.msgpack.encode([1, 2]), msgspec.msgpack.encode(5)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xc1",
+        msgspec.msgpack.encode([1, 2]),
+        msgspec.msgpack.encode([1, b"x"]),
+        msgspec.msgpack.encode(5),
+    ],
+)
 def test_bytes_that_are_no_snapshot_are_damage(content: bytes) -> None:
     with pytest.raises(TapeDamagedError, match="cannot be read"):
         decode_snapshot(content)
