@@ -23,6 +23,7 @@ Panel = tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNKNOWN = "-"
+BAR_CELLS = 30
 SKILL_COLUMNS = ("expert", "labels", "skill mnat", "move", "direction", "IC")
 ACCURACY_COLUMNS = (
     *("expert", "hit rate", "accuracy", "over majority", "majority", "base rate", "last label"),
@@ -104,7 +105,7 @@ class LiveView:
             ("state", str(self.mode)),
         ]
         if self.done is not None:
-            now.insert(0, ("done", f"{self.done:.0%}"))
+            now.insert(0, ("done", _progress_bar(self.done)))
         held = tuple(
             (p.instrument, f"{p.quantity:+f}", f"{p.weight:+.1%}", f"{p.unrealised:+,.2f}")
             for p in self.positions
@@ -259,6 +260,11 @@ def _spread(interval: Interval | None, scale: float, form: str, sign: str = "+")
         return UNKNOWN
     mean, reach = interval.mean * scale, (interval.high - interval.mean) * scale
     return f"{format(mean, sign + form)} ±{format(reach, form)}"
+
+
+def _progress_bar(share: float) -> str:
+    full = round(share * BAR_CELLS)
+    return f"{'█' * full}{'░' * (BAR_CELLS - full)} {share:.0%}"
 
 
 def _percent(share: float) -> str:

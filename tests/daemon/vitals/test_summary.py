@@ -154,7 +154,7 @@ def test_a_live_view_is_tables_or_one_line() -> None:
         "positions 1  state no_entry"
     )
     now, held, closed, skill = view.panels()
-    assert ("done", "42%") in now[2]
+    assert ("done", "█" * 13 + "░" * 17 + " 42%") in now[2]
     assert held[2] == (("a:BUSDT", "-0.25", "-10.0%", "+3.50"),)
     assert closed[2][0] == ("2023-12-31 23:55", "a:BUSDT", "long", "+7.3", "horizon")
     assert closed[2][1][2] == "short"
