@@ -107,6 +107,12 @@ def test_trees_know_nothing_of_the_calibration_range() -> None:
     assert other.calibrators != bundle.calibrators
 
 
+def test_trees_learn_what_was_decided_before_the_boundary_and_known_before_calibration(chunk: Chunk) -> None:
+    ranges, matured = usual().bundle.ranges, chunk.matured
+    boundary, calibration = (ranges[name] - ranges["start"] for name in ("trees_end", "calibration_start"))
+    assert usual().n_rows == np.sum((matured.decided < boundary) & (matured.at < calibration))
+
+
 def test_a_bundle_comes_back_from_its_files() -> None:
     bundle = usual().bundle
     assert Bundle.from_files(bundle.to_files()).to_files() == bundle.to_files()

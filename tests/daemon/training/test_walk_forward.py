@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.settings import LabelSettings, Settings, TrainingSettings
@@ -104,11 +104,12 @@ def test_a_fold_that_lacks_a_class_is_left_out() -> None:
 
 
 SIGNALS = st.lists(
-    st.tuples(st.integers(0, 2), st.integers(0, 60), st.booleans(), st.booleans()), max_size=60
+    st.tuples(st.integers(0, 1), st.integers(0, 25), st.booleans(), st.booleans()), min_size=1, max_size=40
 )
 
 
-@given(SIGNALS, st.integers(1, 15))
+@settings(max_examples=100)
+@given(SIGNALS, st.integers(1, 5))
 def test_entries_are_counted_as_positions_would_be_opened(
     cells: list[tuple[int, int, bool, bool]], horizon: int
 ) -> None:
