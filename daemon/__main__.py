@@ -1,6 +1,7 @@
 """The command line: finds the command, turns every failure into one paragraph and an exit code.
 
-Exit codes: 0 done, 1 a failure of ours or of the machine, 2 something the user can mend, 130 interrupted.
+Exit codes: 0 done, 1 a failure of ours or of the machine, 2 something the user can mend, 130 interrupted, 143
+ended by SIGTERM.
 """
 
 import os

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import click
 import structlog
 
 from adapters.clock import SystemClock
@@ -20,7 +21,7 @@ from daemon.service import Sink, play
 from daemon.vitals.summary import RunSummary
 
 
-def replay(run: Run, end_minute: int, tape_file: Path) -> RunSummary | None:
+def replay(run: Run, end_minute: int, tape_file: Path) -> RunSummary:
     """Play a run's bars up to `end_minute` onto its tape and print what it came to.
 
     Args:
@@ -29,7 +30,11 @@ def replay(run: Run, end_minute: int, tape_file: Path) -> RunSummary | None:
         tape_file: Made where there is none; else it is gone on with.
 
     Returns:
-        The summary; None if a signal ended the run before its end.
+        The summary.
+
+    Raises:
+        click.exceptions.Exit: A signal ended the run before its end, between two batches; the exit code is
+            128 and the signal's number, as a shell has it (130 for SIGINT, 143 for SIGTERM).
     """
     clock, log = SystemClock(), structlog.get_logger()
     with SqliteTapeWriter(tape_file) as tape:
@@ -49,17 +54,23 @@ def replay(run: Run, end_minute: int, tape_file: Path) -> RunSummary | None:
                     table.show(watcher.live())
 
             inputs = run.source.blocks(start, end_minute - 1, run.chunk_minutes)
-            done = asyncio.run(_play(engine, inputs, tape, sink))
-        if not done:
-            log.warning("stopped", minute=engine.minute, batch=engine.batch, hint="start it again to go on")
-            return None
+            stopped_by = asyncio.run(_play(engine, inputs, tape, sink))
+        if stopped_by is not None:
+            log.warning(
+                "stopped",
+                signal=stopped_by.name,
+                minute=engine.minute,
+                batch=engine.batch,
+                hint="start it again to go on",
+            )
+            raise click.exceptions.Exit(128 + stopped_by)
     summary = watcher.summary(run.first_minute, clock.monotonic_s() - began_s)
     print_summary(sys.stdout, summary.panels(), summary.verdict)
     return summary
 
 
 def _take_up(run: Run, engine: Engine, tape: SqliteTapeWriter, tape_file: Path) -> Book | None:
-    """Bring the engine to the tape's end, and begin the tape if nothing is on it; return the account there."""
+    """Bring the engine to the tape's end, beginning the tape if it is empty; return the account there."""
     if not tape.begun:
         begin(run, engine, tape)
         return None
@@ -69,14 +80,24 @@ def _take_up(run: Run, engine: Engine, tape: SqliteTapeWriter, tape_file: Path) 
         return last.book if last else None
 
 
-async def _play(engine: Engine, inputs: Iterator[Minutes], tape: SqliteTapeWriter, sink: Sink) -> bool:
+async def _play(
+    engine: Engine, inputs: Iterator[Minutes], tape: SqliteTapeWriter, sink: Sink
+) -> signal.Signals | None:
+    """Play to the end of the inputs and return None, or until a signal comes, and return which."""
     stop = asyncio.Event()
+    caught: list[signal.Signals] = []
+
+    def halt(number: signal.Signals) -> None:
+        caught.append(number)
+        stop.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, halt, number)
 
     def commit(batches: Sequence[BatchRecord], snapshot: Snapshot | None) -> None:
         if batches or snapshot is not None:
             tape.append(batches, snapshot)
 
-    return await play(engine, inputs, commit, (sink,), stop)
+    ended = await play(engine, inputs, commit, (sink,), stop)
+    return None if ended else caught[0]
