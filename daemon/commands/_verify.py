@@ -1,5 +1,7 @@
 """The two steps of verification."""
 
+import contextlib
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,11 +10,12 @@ import click
 from adapters.host.progress import Progress
 from adapters.tape.intact import check_intact
 from adapters.tape.reader import SqliteTapeReader
-from daemon import playback
+from daemon import chain, playback
 from daemon.commands._model import from_files
 from daemon.commands._run import CHUNK_ROWS, MACHINE_KEYS, machine, warmup_minutes
 from daemon.engine import Engine
-from daemon.events import AnyEvent, Minutes
+from daemon.errors import PapertapeError, TapeDamagedError
+from daemon.events import AnyEvent, ArithmeticChanged, BatchRecord, Minutes
 from daemon.playback import Difference
 from daemon.service import outcomes
 from daemon.settings import Settings
@@ -20,10 +23,20 @@ from daemon.settings import Settings
 MOST_SHOWN = 20
 
 
+def demand_begun(reader: SqliteTapeReader) -> None:
+    """Refuse a tape on which nothing was ever written; one that lost its beginning or end is for the steps.
+
+    Raises:
+        TapeVersionError: Its run stopped before it began.
+    """
+    with contextlib.suppress(TapeDamagedError):
+        if reader.tip() is None and not reader.header():
+            reader.demand_begun()
+
+
 def intact(reader: SqliteTapeReader) -> bool:
     """Hash every stored row again and say what is not as it was written."""
-    last = reader.tip()
-    n_batches = last[0] if last else 0
+    n_batches = _length(reader)
     with Progress("hashing stored rows", n_batches) as progress:
         findings = list(check_intact(reader, progress.reach))
     for finding in findings[:MOST_SHOWN]:
@@ -36,49 +49,107 @@ def intact(reader: SqliteTapeReader) -> bool:
 
 
 def reproduced(reader: SqliteTapeReader) -> bool:
-    """Compute the run again and say where it first comes out differently."""
-    stored = {key: reader.header()[key] for key in MACHINE_KEYS}
-    elsewhere = [key for key, value in machine().items() if stored[key] != value]
-    last = reader.tip()
-    difference, n_batches = _first_difference(reader, last[0] if last else 0)
+    """Compute the run again and say where it first comes out differently, and what that may be due to."""
+    again = _Again(reader)
+    try:
+        difference = again.first_difference(_length(reader))
+    except (PapertapeError, ValueError, LookupError, ArithmeticError) as error:
+        # Damaged rows can make anything fail, and that is what a check of a tape is asked to say.
+        what = str(error) if isinstance(error, PapertapeError) else f"{type(error).__name__}: {error}"
+        click.echo(f"not reproduced: after batch {again.agreed:,} it could not be computed again: {what}")
+        return False
     if difference is None:
-        click.echo(f"reproduced: {n_batches:,} batches came out with the same bits, digest {_tip(reader)}")
+        click.echo(f"reproduced: {again.agreed:,} batches came out with the same bits, digest {_tip(reader)}")
         return True
     click.echo(f"not reproduced: {difference}")
-    if elsewhere:
-        told = ", ".join(f"{key} {stored[key]} on the tape, {machine()[key]} here" for key in elsewhere)
-        click.echo(f"made under other {' and '.join(elsewhere)}: {told}. That may be all there is to it.")
-    else:
-        click.echo("this machine computes as the one that made the tape: the tape or papertape has changed")
+    click.echo(again.explanation())
     return False
 
 
-def _first_difference(reader: SqliteTapeReader, n_batches: int) -> tuple[Difference | None, int]:
-    """Compute the run again; return where it parts from the tape and how many batches agreed before."""
-    settings = Settings.model_validate_json(reader.header()["settings"])
-    instruments = reader.instruments()
-    loaded = from_files(reader.header()["model_version"], reader.model_files(), settings, instruments)
-    engine = Engine(loaded.model, settings, instruments)
-    for minutes in warmup_minutes(reader, instruments):
-        engine.warm(minutes)
-    engine.begin(reader.genesis(), max((record.seq for record in reader.begin_events()), default=0))
-    stored = reader.batches()
-    agreed = 0
-    with Progress("computing again", n_batches) as progress, ThreadPoolExecutor(1) as trees:
-        for records, _ in outcomes(engine, _inputs(reader, engine), trees):
-            for record in records:
-                before = next(stored)
-                difference = playback.first_difference(before, record, engine.dtype, engine.run.names)
-                if difference is not None:
-                    return difference, agreed
-                agreed += 1
-            progress.reach(agreed)
-    return None, agreed
+class _Again:
+    """A run computed again from its tape.
+
+    Attributes:
+        agreed: How many batches came out as they are stored.
+        made_under: What the machine computed with that made the batch now compared (`MACHINE_KEYS`).
+    """
+
+    def __init__(self, reader: SqliteTapeReader) -> None:
+        self._reader = reader
+        self.agreed = 0
+        self.made_under: dict[str, str] = {}
+
+    def first_difference(self, n_batches: int) -> Difference | None:
+        """Return where the run parts from the tape of `n_batches`; None if it never does."""
+        reader = self._reader
+        engine = self._engine()
+        self.made_under = {key: reader.header()[key] for key in MACHINE_KEYS}
+        for minutes in warmup_minutes(reader, reader.instruments()):
+            engine.warm(minutes)
+        engine.begin(reader.genesis(), max((record.seq for record in reader.begin_events()), default=0))
+        stored = reader.batches()
+        with Progress("computing again", n_batches) as progress, ThreadPoolExecutor(1) as trees:
+            for records, _ in outcomes(engine, _inputs(reader, engine), trees):
+                for record in records:
+                    before = next(stored)
+                    self._note_machine(before)
+                    difference = playback.first_difference(before, record, engine.dtype, engine.run.names)
+                    if difference is not None:
+                        return difference
+                    self.agreed += 1
+                progress.reach(self.agreed)
+        return None
+
+    def explanation(self) -> str:
+        """Say whether the machine that made the differing batch computes as this one does."""
+        elsewhere = [_between(key, self.made_under[key], now) for key, now in machine().items()]
+        told = "; ".join(filter(None, elsewhere))
+        if told:
+            return (
+                f"This batch was made under other arithmetic or libraries ({told}): that may be all there is "
+                "to it. Bits can be compared where it was made; later batches were not compared."
+            )
+        return "This machine computes as the one that made the tape: the tape or papertape has changed."
+
+    def _engine(self) -> Engine:
+        header, instruments = self._reader.header(), self._reader.instruments()
+        settings = Settings.model_validate_json(header["settings"])
+        loaded = from_files(header["model_version"], self._reader.model_files(), settings, instruments)
+        return Engine(loaded.model, settings, instruments)
+
+    def _note_machine(self, record: BatchRecord) -> None:
+        for event in record.events:
+            if event.kind == ArithmeticChanged.__name__:
+                changed = chain.read_event(event)
+                if isinstance(changed, ArithmeticChanged):
+                    self.made_under = dict(changed.after)
+
+
+def _between(key: str, stored: str, now: str) -> str:
+    """Say how one entry of the header differs from what it would be here; nothing if it does not."""
+    if stored == now:
+        return ""
+    if key != "versions":
+        return f"{key} {stored} on the tape, {now} here"
+    before, after = json.loads(stored), json.loads(now)
+    return ", ".join(
+        f"{name} {before.get(name, 'none')} on the tape, {after.get(name, 'none')} here"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    )
 
 
 def _inputs(reader: SqliteTapeReader, engine: Engine) -> Iterator[AnyEvent | Minutes]:
     names = engine.run.names
     return playback.inputs(reader.batches(), names, max(1, CHUNK_ROWS // len(names)))
+
+
+def _length(reader: SqliteTapeReader) -> int:
+    """Return up to which batch the tape was written, for the progress bar; 0 if it does not say."""
+    with contextlib.suppress(TapeDamagedError):
+        tip = reader.tip()
+        return tip[0] if tip else 0
+    return 0
 
 
 def _tip(reader: SqliteTapeReader) -> str:
