@@ -43,10 +43,10 @@ MACHINE_KEYS: Final = ("arithmetic", "versions")
 """What a header says of the machine, not of the run."""
 
 WHAT_DIFFERS: Final = {
-    "settings": "the settings",
-    "bars": "the bar files",
-    "first_minute": "the first decided minute (--from)",
-    "experts": "the model's experts",
+    "settings": "settings",
+    "bars": "bar files",
+    "first_minute": "first decided minute (--from)",
+    "experts": "experts of the model",
 }
 
 
@@ -226,14 +226,14 @@ def _demand_same(run: Run, reader: "SqliteTapeReader") -> None:
     header, ours = reader.header(), run.header()
     differing = [text for key, text in WHAT_DIFFERS.items() if header.get(key) != ours[key]]
     if reader.instruments() != run.instruments:
-        differing.append("the instruments")
+        differing.append("instruments")
     hashes = {name: chain.content_digest(content) for name, content in run.files.items()}
     if dict(reader.model_hashes()) != hashes:
-        differing.append("the model")
+        differing.append("model")
     if differing:
         raise TapeMismatchError(
-            f"the tape {reader.path} cannot be gone on with: {', '.join(differing)} differ from what it "
-            "was made of. Give the same ones, or another --tape."
+            f"the tape {reader.path} is of another run, with different {', '.join(differing)}. To go on with "
+            "it, give the same as then; for a new run, name another --tape."
         )
 
 
