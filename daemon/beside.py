@@ -78,7 +78,7 @@ def _backfill(engine: "Engine", beside: Beside, event: Backfill) -> None:
 
 
 def _change_settings(engine: "Engine", beside: Beside, event: SettingsChanged) -> None:
-    """Take new settings whole, or refuse them whole with the sections that need a restart."""
+    """Take new settings whole, or refuse them whole with what needs a restart."""
     now = engine.run.settings
     try:
         new = Settings.model_validate_json(event.settings_json)
@@ -87,15 +87,26 @@ def _change_settings(engine: "Engine", beside: Beside, event: SettingsChanged) -
             _refusal(engine, "settings", f"{error.error_count()} problems: {error.errors()[0]['msg']}")
         )
         return
-    cold = [
-        name
-        for name in type(now).model_fields
-        if getattr(now, name) != getattr(new, name) and getattr(now, name).reload == "restart"
-    ]
+    cold = _cold_changes(now, new)
     if cold:
         beside.refusals.append(_refusal(engine, "settings", f"a change of {', '.join(cold)} needs a restart"))
         return
     engine.run.reconfigure(new)
+
+
+def _cold_changes(now: Settings, new: Settings) -> list[str]:
+    """Return what differs and needs a restart: sections, and fields of hot sections."""
+    cold: list[str] = []
+    for name in type(now).model_fields:
+        before, after = getattr(now, name), getattr(new, name)
+        if before == after:
+            continue
+        if before.reload == "restart":
+            cold.append(name)
+        else:
+            fields = before.needs_restart
+            cold += [f"{name}.{field}" for field in fields if getattr(before, field) != getattr(after, field)]
+    return cold
 
 
 def _change_model(engine: "Engine", beside: Beside, event: ModelChanged) -> None:

@@ -45,6 +45,7 @@ class Engine:
         settings: Of the run.
         instruments: Of the run, sorted by name.
         library: Further models that a `ModelChanged` may name, by version.
+        funding: Columns of `costs.funding_file`, where the settings name one.
 
     Attributes:
         run: Everything that deciding changes.
@@ -57,8 +58,9 @@ class Engine:
         settings: Settings,
         instruments: Sequence[Instrument],
         library: Mapping[str, RunModel] | None = None,
+        funding: Mapping[str, Any] | None = None,
     ) -> None:
-        self.run = RunState(model, settings, instruments)
+        self.run = RunState(model, settings, instruments, funding)
         self.weights: dict[str, float] = {}
         self.library = dict(library or {})
         self.inputs = Inputs(model.plan, model.labeller, self.run.names)
@@ -161,7 +163,7 @@ class Engine:
             p=p,
             edge=edge,
             sigma=features.sigma,
-            cost=run.rates.round_trip(features.sigma, size, value),
+            cost=run.round_trips.estimate(who, features.sigma, size, value),
             turnover=turnover[at, who],
             ready=ready,
             catch_up=minutes.catch_up[at],

@@ -8,7 +8,7 @@ import numpy as np
 
 from daemon.events import Instrument
 from daemon.kernels import IntArray
-from daemon.policy.costs import CostRates
+from daemon.policy.costs import RoundTripCosts
 from daemon.policy.funnel import Funnel
 from daemon.policy.policy import Policy
 from daemon.policy.sizing import Sizer
@@ -31,7 +31,7 @@ RECENT_TRIPS = 5
 
 
 class RunState:
-    """The decision state of one run.
+    """The decision state of one run; the arguments are those of `Engine`.
 
     Attributes:
         instruments: Of the run, sorted by name.
@@ -40,7 +40,7 @@ class RunState:
         panel: Its experts, learning.
         turnover: Traded value per day.
         sizer: How large positions are.
-        rates: Costs as fractions.
+        round_trips: What getting in and out again costs.
         policy: What is wanted.
         desk: What is ordered and held.
         trading: What is allowed.
@@ -52,16 +52,22 @@ class RunState:
         recent_trips: The newest closed trades, newest last; for people, not part of a snapshot.
     """
 
-    def __init__(self, model: RunModel, settings: Settings, instruments: Sequence[Instrument]) -> None:
+    def __init__(
+        self,
+        model: RunModel,
+        settings: Settings,
+        instruments: Sequence[Instrument],
+        funding: Mapping[str, Any] | None = None,
+    ) -> None:
         self.instruments = tuple(instruments)
         self.settings = settings
         self.model = model
         self.panel = model.panel(len(self.instruments))
         self.turnover = Turnover(len(self.instruments))
         self.sizer = Sizer(settings.policy, model.horizon_minutes)
-        self.rates = CostRates.of(settings.costs)
+        self.round_trips = RoundTripCosts(settings.costs, self.names)
         self.policy = Policy(settings.policy, model.horizon_minutes, self.sizer)
-        self.desk = Desk(settings.run.capital, settings.costs, settings.universe, self.instruments)
+        self.desk = Desk(settings.run.capital, settings.costs, settings.universe, self.instruments, funding)
         self.trading = TradingState(settings.risk, float(settings.run.capital))
         self.funnel = Funnel()
         self.skill = self._new_skill()
@@ -79,7 +85,7 @@ class RunState:
         """Go on under other hot settings; the caller has checked that nothing else differs."""
         self.settings = settings
         self.sizer = Sizer(settings.policy, self.model.horizon_minutes)
-        self.rates = CostRates.of(settings.costs)
+        self.round_trips = RoundTripCosts(settings.costs, self.names)
         self.policy.reconfigure(settings.policy, self.model.horizon_minutes, self.sizer)
         self.desk.reconfigure(settings.costs)
         self.trading.reconfigure(settings.risk)
@@ -95,6 +101,7 @@ class RunState:
     def regroup(self, index: IntArray, instruments: Sequence[Instrument]) -> None:
         """Go on with other instruments: column j is the old column index[j], or a new one for -1."""
         self.instruments = tuple(instruments)
+        self.round_trips = RoundTripCosts(self.settings.costs, self.names)
         self.panel.regroup(index)
         self.turnover = self.turnover.regrouped(index)
         self.policy.regroup(index)

@@ -1,7 +1,8 @@
 """The settings of a run: frozen, validated, every field with its unit and its default.
 
 Reading a file and the environment is `adapters.files.settings_file`; this module only says what is valid.
-Each section declares whether it may change while the daemon runs (`reload = "hot"`) or needs a restart.
+Each section declares whether it may change while the daemon runs (`reload = "hot"`) or needs a restart, and a
+hot one which of its fields need one all the same (`needs_restart`).
 """
 
 from decimal import Decimal
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Bps = Annotated[float, Field(ge=0.0, le=10_000.0)]
+Venue = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,20}$")]
 Reload = Literal["hot", "restart"]
 
 
@@ -19,6 +21,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
     reload: ClassVar[Reload] = "restart"
+    needs_restart: ClassVar[tuple[str, ...]] = ()
 
 
 class RunSettings(Section):
@@ -44,9 +47,7 @@ class InstrumentSettings(Section):
 class UniverseSettings(Section):
     """Which instruments are traded."""
 
-    venue: str = Field(
-        "binance", pattern=r"^[a-z0-9_]{1,20}$", description="Venue of symbols that name none."
-    )
+    venue: Venue = Field("binance", description="Venue of symbols that name none.")
     instruments: tuple[str, ...] | Literal["all"] = Field(
         "all", description="Symbols, or venue:SYMBOL; `all` takes every instrument of the bar files."
     )
@@ -246,12 +247,23 @@ class RiskSettings(Section):
     )
 
 
+class VenueFeeSettings(Section):
+    """Fees of one venue; what is left out is as for every venue."""
+
+    taker_fee_bps: Bps | None = None
+    maker_fee_bps: Bps | None = None
+
+
 class CostSettings(Section):
     """What trading costs. Always on; zero must be written out."""
 
     reload: ClassVar[Reload] = "hot"
+    needs_restart: ClassVar[tuple[str, ...]] = ("funding_file",)
     taker_fee_bps: Bps = 5.0
     maker_fee_bps: Bps = 2.0
+    venues: dict[Venue, VenueFeeSettings] = Field(
+        default_factory=dict, description="Other fees by venue: {kraken: {taker_fee_bps: 26}}."
+    )
     liquidity: Literal["taker", "maker"] = Field("taker", description="Which fee our fills pay.")
     half_spread_bps: Bps = 1.0
     slippage_bps: Bps = 0.5
@@ -262,8 +274,24 @@ class CostSettings(Section):
     order_minutes: int = Field(1, ge=1, le=60, description="How many minutes an order lives.")
     delay_bars: int = Field(0, ge=0, le=60, description="Extra minutes before an order may fill.")
     funding_bps_per_8h: float | None = Field(
-        None, ge=-1000, le=1000, description="Paid by longs; None: not charged."
+        None,
+        ge=-1000,
+        le=1000,
+        description="Paid by longs on the held value at 00:00, 08:00 and 16:00 UTC; null: not charged.",
     )
+    funding_file: str | None = Field(
+        None,
+        min_length=1,
+        description="Funding from Parquet instead: instrument, time, rate (fraction of the held value that "
+        "longs pay). A change needs a restart.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source_of_funding(self) -> Self:
+        if self.funding_bps_per_8h is not None and self.funding_file is not None:
+            message = "funding_bps_per_8h and funding_file are both set; choose one"
+            raise ValueError(message)
+        return self
 
 
 class VitalsSettings(Section):

@@ -1,11 +1,11 @@
-"""The model a command works with, and what of it comes from outside its bundle."""
+"""The model a command works with, and the files that a run takes in beside its bundle."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from daemon.errors import SettingsError
 from daemon.events import Instrument
@@ -21,13 +21,23 @@ EXPERTS: Final = "papertape.experts"
 SIGNALS_FILE: Final = "signals.parquet"
 """Under this name a run's signals stand on its tape beside the bundle's files."""
 
+FUNDING_FILE: Final = "funding.parquet"
+"""Under this name a run's funding stands there."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model ready to trade, and the files that it is made of."""
+    """A model ready to trade.
+
+    Attributes:
+        model: It.
+        files: What it is made of, and the run's other files beside its bars.
+        funding: Columns of the funding file, where the settings name one.
+    """
 
     model: RunModel
     files: Files
+    funding: Mapping[str, object] | None = None
 
 
 def open_model(uri: str, settings: Settings, instruments: Sequence[Instrument]) -> LoadedModel:
@@ -36,25 +46,36 @@ def open_model(uri: str, settings: Settings, instruments: Sequence[Instrument]) 
     Raises:
         ModelNotFoundError: There is no such model.
         BundleError: It is damaged, or does not fit this version.
-        SettingsError: Its signals file cannot be read.
+        SettingsError: The signals or funding file cannot be read, or has no funding of any instrument.
     """
     from adapters.registry import open_store
 
     version, files = open_store(uri, settings.model.registry).load(uri)
     signals = settings.experts.signals
     if signals.enabled and signals.file:
-        files = {**files, SIGNALS_FILE: _read(Path(signals.file))}
-    return from_files(version, files, settings, instruments)
+        files = {**files, SIGNALS_FILE: _read(Path(signals.file), "experts.signals.file")}
+    if settings.costs.funding_file is not None:
+        files = {**files, FUNDING_FILE: _read(Path(settings.costs.funding_file), "costs.funding_file")}
+    loaded = from_files(version, files, settings, instruments)
+    if loaded.funding is not None:
+        _demand_known(loaded.funding, instruments)
+    return loaded
 
 
 def from_files(
     version: str, files: Files, settings: Settings, instruments: Sequence[Instrument]
 ) -> LoadedModel:
-    """Make a model ready from its files alone, as a tape keeps them."""
+    """Make a model ready from its files alone, as a tape keeps them.
+
+    Raises:
+        BundleError: They are damaged, or do not fit this version.
+        SettingsError: The settings name a file that is not among them, or it cannot be read.
+    """
     bundle = Bundle.from_files(files)
     outside = Outside(expert_factories(settings.experts.entry_points), _signals(files, settings))
     names = tuple(instrument.name for instrument in instruments)
-    return LoadedModel(assemble(version, bundle, settings, names, outside), files)
+    model = assemble(version, bundle, settings, names, outside)
+    return LoadedModel(model, files, _funding(files, settings))
 
 
 def expert_factories(names: Sequence[str]) -> Mapping[str, ExpertFactory]:
@@ -88,8 +109,34 @@ def _signals(files: Files, settings: Settings) -> Mapping[str, object] | None:
         return read_signals(path, settings.universe.venue)
 
 
-def _read(path: Path) -> bytes:
+def _funding(files: Files, settings: Settings) -> Mapping[str, object] | None:
+    source = settings.costs.funding_file
+    if source is None:
+        return None
+    if FUNDING_FILE not in files:
+        raise SettingsError([f"costs.funding_file: {source} is set, but {FUNDING_FILE} is not there"])
+    from adapters.files.funding_file import read_funding
+
+    return read_funding(files[FUNDING_FILE], source, settings.universe.venue)
+
+
+def _demand_known(funding: Mapping[str, object], instruments: Sequence[Instrument]) -> None:
+    """Refuse a file with no event of any instrument: it writes their names otherwise, or is another one."""
+    there = cast("list[str]", funding["instrument"])
+    ours = [instrument.name for instrument in instruments]
+    if set(there).isdisjoint(ours):
+        problem = f"it has no event of any instrument of the run ({_some(ours)})"
+        if there:
+            problem += f", only of {_some(sorted(set(there)))}; write them as the run does"
+        raise SettingsError([f"costs.funding_file: {problem}"])
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def _read(path: Path, setting: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SettingsError([f"experts.signals.file: {path}: {error.strerror}"]) from error
+        raise SettingsError([f"{setting}: {path}: {error.strerror}"]) from error

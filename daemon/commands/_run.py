@@ -12,6 +12,7 @@ import structlog
 
 from daemon import chain, playback
 from daemon.bars.grid import Grid
+from daemon.commands._model import FUNDING_FILE, SIGNALS_FILE
 from daemon.engine import Engine
 from daemon.errors import TapeDamagedError, TapeMismatchError
 from daemon.events import (
@@ -49,6 +50,12 @@ WHAT_DIFFERS: Final = {
     "experts": "experts of the model",
 }
 
+RUN_FILES: Final = {
+    SIGNALS_FILE: "signals (experts.signals.file)",
+    FUNDING_FILE: "funding (costs.funding_file)",
+}
+"""What a tape keeps beside the bundle's files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -59,8 +66,9 @@ class Run:
         source: Its recorded bars.
         first_minute: First decided minute, epoch.
         model: The model that trades.
-        files: Its bundle.
+        files: Its bundle, and the run's signals and funding.
         machine: The header's `MACHINE_KEYS`.
+        funding: Columns of `costs.funding_file`, where the settings name one.
     """
 
     settings: Settings
@@ -69,6 +77,7 @@ class Run:
     model: RunModel
     files: Files
     machine: Mapping[str, str]
+    funding: Mapping[str, object] | None = None
 
     @property
     def instruments(self) -> tuple[Instrument, ...]:
@@ -94,7 +103,7 @@ class Run:
 
     def engine(self) -> Engine:
         """Return an engine that has seen nothing."""
-        return Engine(self.model, self.settings, self.instruments)
+        return Engine(self.model, self.settings, self.instruments, funding=self.funding)
 
     def warmup(self) -> Iterator[Minutes]:
         """Yield the minutes before the first decided one that fill windows and settle averages."""
@@ -228,7 +237,10 @@ def _demand_same(run: Run, reader: "SqliteTapeReader") -> None:
     if reader.instruments() != run.instruments:
         differing.append("instruments")
     hashes = {name: chain.content_digest(content) for name, content in run.files.items()}
-    if dict(reader.model_hashes()) != hashes:
+    stored = dict(reader.model_hashes())
+    changed = {name for name in {*hashes, *stored} if hashes.get(name) != stored.get(name)}
+    differing += [text for name, text in RUN_FILES.items() if name in changed]
+    if changed - RUN_FILES.keys():
         differing.append("model")
     if differing:
         raise TapeMismatchError(

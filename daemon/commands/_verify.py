@@ -115,7 +115,7 @@ class _Again:
         header, instruments = self._reader.header(), self._reader.instruments()
         settings = Settings.model_validate_json(header["settings"])
         loaded = from_files(header["model_version"], self._reader.model_files(), settings, instruments)
-        return Engine(loaded.model, settings, instruments)
+        return Engine(loaded.model, settings, instruments, funding=loaded.funding)
 
     def _note_machine(self, record: BatchRecord) -> None:
         for event in record.events:

@@ -56,6 +56,6 @@ def command(
             f"--from {clock(start)} lies outside the bars, which go from {clock(source.first_minute)} to "
             f"{clock(source.last_minute)} UTC"
         )
-    run = Run(settings, source, start, loaded.model, loaded.files, machine())
+    run = Run(settings, source, start, loaded.model, loaded.files, machine(), loaded.funding)
     end = source.last_minute + 1 if until is None else min(until, source.last_minute + 1)
     replay(run, end, tape_file or Path(settings.tape.path))

@@ -1,19 +1,18 @@
 """What is held and what it is worth: bookings, marks, and the figures of the book with their band."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Self, cast
 
 from daemon.events import Book, Fill, FillKind, Instrument, TradingMode
 from daemon.positions.bar_cursor import BarCursor
+from daemon.positions.funding import Charge
 from daemon.positions.ledger import Ledger
 from daemon.positions.marks import Mark
-from daemon.positions.money import ZERO, cash, cash_due, exact, minus, plus, times
+from daemon.positions.money import ZERO, cash, cash_due, minus, plus, times
 from daemon.positions.position import Settlement
 from daemon.positions.pricing import Priced
 from daemon.positions.trips import OpenTrip, RoundTrip
-
-BPS = Decimal("1e-4")
 
 
 class Account:
@@ -81,11 +80,12 @@ class Account:
             realised=settlement.realised,
         )
 
-    def fund(self, minute: int, rate_bps: float) -> list[Fill]:
-        """Charge funding on the value of everything held at its mark, ascending by instrument."""
+    def fund(self, minute: int, charges: Iterable[Charge]) -> list[Fill]:
+        """Charge funding on what is held, at its value at its mark."""
         fills: list[Fill] = []
-        rate = times(exact(rate_bps), BPS)
-        for instrument in sorted(self.marks):
+        for instrument, rate in charges:
+            if instrument not in self.marks:
+                continue
             mark = self.marks[instrument].price
             amount = cash_due(times(times(self.held(instrument), mark), rate))
             self.ledger.charge(amount)

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Self, cast
 
 from daemon.events import Instrument, Order, OrderEnd
-from daemon.policy.costs import CostRates
+from daemon.policy.costs import rates_by_instrument
 from daemon.positions.bar_cursor import BarCursor
 from daemon.positions.money import exact, floored, minus, times
 from daemon.positions.pricing import Priced, priced
@@ -57,7 +57,7 @@ class Execution:
 class Broker:
     """At most one waiting order per instrument."""
 
-    __slots__ = ("_instruments", "_settings", "rates", "waiting")
+    __slots__ = ("_instruments", "_rates", "_settings", "waiting")
 
     def __init__(self, settings: CostSettings, instruments: Sequence[Instrument]) -> None:
         self.waiting: dict[int, Waiting] = {}
@@ -67,7 +67,7 @@ class Broker:
         """Go on under other costs or with other instruments; waiting orders keep their times."""
         self._settings = settings
         self._instruments = tuple(instruments)
-        self.rates = CostRates.of(settings)
+        self._rates = rates_by_instrument(settings, [instrument.name for instrument in instruments])
 
     def place(
         self, instrument: int, order: Order, ordinal: int, sigma: float, price: float
@@ -118,9 +118,10 @@ class Broker:
             sigma: Last known volatility per minute.
             volume: That bar's volume, > 0.
         """
-        impact = self.rates.impact_of(sigma, abs(float(quantity)), volume)
+        rates = self._rates[instrument]
+        impact = rates.impact_of(sigma, abs(float(quantity)), volume)
         tick = self._instruments[instrument].tick
-        return priced(quantity, mark, impact, tick, self.rates, self.rates.worst_fee)
+        return priced(quantity, mark, impact, tick, rates, rates.worst_fee)
 
     def regroup(self, moved: Mapping[int, int]) -> None:
         """Go on with other instruments: `moved` maps every ordered instrument's old index to its new one."""
@@ -171,16 +172,17 @@ class Broker:
         """Return what this minute's volume lets through, signed, or None."""
         if not bars.tradable(instrument):
             return None
-        cap = times(exact(bars.volume(instrument)), exact(self.rates.max_volume_share))
+        cap = times(exact(bars.volume(instrument)), exact(self._settings.max_volume_share))
         most = floored(cap, self._instruments[instrument].lot)
         if most >= waiting.remaining.copy_abs():
             return waiting.remaining
         return most.copy_sign(waiting.remaining) if most else None
 
     def _price(self, instrument: int, waiting: Waiting, quantity: Decimal, bars: BarCursor) -> Priced:
-        impact = self.rates.impact_of(waiting.sigma, abs(float(quantity)), bars.volume(instrument))
+        rates = self._rates[instrument]
+        impact = rates.impact_of(waiting.sigma, abs(float(quantity)), bars.volume(instrument))
         bar = (bars.open(instrument), bars.high(instrument), bars.low(instrument))
-        return priced(quantity, bar, impact, self._instruments[instrument].tick, self.rates, self.rates.fee)
+        return priced(quantity, bar, impact, self._instruments[instrument].tick, rates, rates.fee)
 
 
 def _ended(waiting: Waiting, minute: int, reason: str) -> OrderEnd:

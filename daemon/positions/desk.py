@@ -7,24 +7,24 @@ nothing ordered costs next to nothing.
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 from daemon.events import Book, Fill, FillKind, Instrument, Order, OrderEnd, TradingMode
 from daemon.kernels import IntArray
 from daemon.policy.book_view import BookView
+from daemon.policy.costs import fee_fact
 from daemon.policy.policy import Target
 from daemon.policy.reasons import Reason
 from daemon.positions.account import Account
 from daemon.positions.bar_cursor import BarCursor
 from daemon.positions.broker import Broker, Execution
+from daemon.positions.funding import make_funding
 from daemon.positions.ledger import Ledger
 from daemon.positions.marks import Mark
 from daemon.positions.money import ZERO, exact, floored, minus, over, plus, times
 from daemon.positions.trips import RoundTrip
 from daemon.settings import CostSettings, UniverseSettings
 
-FUNDING_MINUTES = 480
-"""Funding is due at 00:00, 08:00 and 16:00 UTC."""
 DELISTED = "delisted"
 CALLED_OFF = "called_off"
 
@@ -57,6 +57,13 @@ NOTHING_PLACED = Placed()
 class Desk:
     """Paper trading of one run in one quote currency.
 
+    Args:
+        capital: Cash at the start, quote currency.
+        costs: What trading costs.
+        universe: When an instrument counts as halted or delisted.
+        instruments: Of the run, in the order of every column.
+        funding: Columns of `costs.funding_file`, where that is set.
+
     Attributes:
         account: What is held and what it is worth.
         broker: The waiting orders.
@@ -64,7 +71,8 @@ class Desk:
     """
 
     __slots__ = (
-        "_book", "_costs", "_instruments", "_next_order_id", "_universe", "account", "broker", "view",
+        "_book", "_costs", "_funding", "_instruments", "_minute", "_next_order_id", "_series", "_universe",
+        "account", "broker", "view",
     )  # fmt: skip
 
     def __init__(
@@ -73,10 +81,14 @@ class Desk:
         costs: CostSettings,
         universe: UniverseSettings,
         instruments: Sequence[Instrument],
+        funding: Mapping[str, Any] | None = None,
     ) -> None:
         self._costs = costs
         self._universe = universe
         self._instruments = tuple(instruments)
+        self._series = funding
+        self._funding = make_funding(costs, funding, self._names)
+        self._minute = 0
         self.broker = Broker(costs, instruments)
         self.account = Account(Ledger(capital), instruments)
         self._next_order_id = 1
@@ -86,12 +98,13 @@ class Desk:
     def open_minute(self, bars: BarCursor) -> Opened:
         """Charge funding on what is held, fill waiting orders at the open, close what is delisted."""
         marks = self.account.marks
+        before, self._minute = self._minute, bars.minute
         if not self.broker.waiting and not marks:
             return NOTHING_OPENED
         fills: list[Fill] = []
         ends: list[OrderEnd] = []
-        if self._costs.funding_bps_per_8h is not None and bars.minute % FUNDING_MINUTES == 0:
-            fills.extend(self.account.fund(bars.minute, self._costs.funding_bps_per_8h))
+        if marks:
+            fills.extend(self.account.fund(bars.minute, self._funding.due(before, bars.minute)))
         for event in self.broker.fill(bars):
             if isinstance(event, Execution):
                 fills.append(self._execute(event, bars))
@@ -184,16 +197,13 @@ class Desk:
 
     def facts(self) -> dict[str, str]:
         """Say in words what the figures hold and what they leave out, for the summary."""
-        rate = self._costs.funding_bps_per_8h
-        funding = "not charged (costs.funding_bps_per_8h is not set)"
         old = [f"{name} {age} min old" for name, age in self.mark_ages().items() if age]
         off = self.account.ledger.imbalance
         return {
             "books": f"off by {off}, a defect of papertape" if off else "balance to the last digit",
             "marks": ", ".join(old) or "none is older than the last minute",
-            "funding": funding
-            if rate is None
-            else f"{rate:g} bps of the held value every 8 h, paid by longs",
+            "fees": fee_fact(self._costs, self._names),
+            "funding": self._funding.fact,
             "margin": "cash may go below zero: the caps on weights limit what is held",
             "band": "best fills at the open, worst at the bar's high (buys) or low (sales)",
         }
@@ -201,6 +211,7 @@ class Desk:
     def reconfigure(self, costs: CostSettings) -> None:
         """Go on under other costs; waiting orders keep their times."""
         self._costs = costs
+        self._funding = make_funding(costs, self._series, self._names)
         self.broker.reconfigure(costs, self._instruments)
 
     def regroup(self, index: IntArray, instruments: Sequence[Instrument]) -> None:
@@ -213,7 +224,7 @@ class Desk:
         self._instruments = tuple(instruments)
         self.account.regroup(moved, instruments)
         self.broker.regroup(moved)
-        self.broker.reconfigure(self._costs, instruments)
+        self.reconfigure(self._costs)
         view = self.view
         weights, leads_to = (
             {moved[i]: w for i, w in ws.items() if i in moved} for ws in (view.weights, view.leads_to)
@@ -227,6 +238,7 @@ class Desk:
             "account": self.account.to_fields(),
             "broker": self.broker.to_fields(),
             "next_order_id": self._next_order_id,
+            "minute": self._minute,
         }
 
     def restore(self, fields: Mapping[str, object]) -> Self:
@@ -235,8 +247,13 @@ class Desk:
         self.account = Account.from_fields(self._instruments, account)
         self.broker.restore(cast("Mapping[str, object]", fields["broker"]))
         self._next_order_id = cast("int", fields["next_order_id"])
+        self._minute = cast("int", fields["minute"])
         self._book = None
         return self
+
+    @property
+    def _names(self) -> list[str]:
+        return [instrument.name for instrument in self._instruments]
 
     def _execute(self, execution: Execution, bars: BarCursor) -> Fill:
         instrument, order = execution.instrument, execution.order

@@ -133,8 +133,8 @@ def _folds(ground: Ground, rows: LabelledRows, progress: Progress) -> tuple[Fold
         def tell(done: int, of: int, number: int = fold.number) -> None:
             progress(f"walk-forward fold {number}", done, of)
 
-        n_instruments = len(ground.window.names)
-        report = run_fold(fold, rows, ground.plan.names, ground.found.minutes, n_instruments, settings, tell)
+        instruments = ground.window.names
+        report = run_fold(fold, rows, ground.plan.names, ground.found.minutes, instruments, settings, tell)
         reports += [report] if report else []
     return tuple(reports)
 

@@ -12,7 +12,7 @@ from daemon.kernels import BoolArray, FloatArray, IntArray
 from daemon.labels.matured import N_CLASSES, Matured, Void
 from daemon.models.calibration import fit_calibrator
 from daemon.models.trees import BoostedTrees
-from daemon.policy.costs import CostRates
+from daemon.policy.costs import RoundTripCosts
 from daemon.policy.edge import EdgeModel, fit_edge
 from daemon.settings import Settings
 from daemon.training.boosting import fit_trees
@@ -51,7 +51,7 @@ def run_fold(
     rows: LabelledRows,
     names: Sequence[str],
     minutes: IntArray,
-    n_instruments: int,
+    instruments: Sequence[str],
     settings: Settings,
     progress: Callable[[int, int], None],
 ) -> FoldReport | None:
@@ -62,7 +62,7 @@ def run_fold(
         rows: Labelled rows of the whole range.
         names: Features.
         minutes: (n_minutes,) epoch minutes from S on.
-        n_instruments: Width of the universe.
+        instruments: Names of the run's instruments, in the order of every column.
         settings: Everything.
         progress: Told (rounds done, rounds in all).
 
@@ -96,9 +96,9 @@ def run_fold(
         test_rows=len(test),
         first_minute=int(minutes[fold.test]),
         last_minute=int(minutes[fold.test_end - 1]),
-        figures=_figures(test, said, past, fold.test, n_instruments, settings),
+        figures=_figures(test, said, past, fold.test, len(instruments), settings),
         slope=edge.slope,
-        trades_per_day=_entries(test, said, edge, settings) * MINUTES_PER_DAY / n_minutes,
+        trades_per_day=_entries(test, said, edge, instruments, settings) * MINUTES_PER_DAY / n_minutes,
     )
 
 
@@ -133,12 +133,15 @@ def _figures(
     return skill.figures()[0]
 
 
-def _entries(test: LabelledRows, said: FloatArray, edge: EdgeModel, settings: Settings) -> int:
+def _entries(
+    test: LabelledRows, said: FloatArray, edge: EdgeModel, instruments: Sequence[str], settings: Settings
+) -> int:
     """Count the positions that the gate would have opened, each held a horizon beyond its last signal."""
     horizon = settings.labels.horizon_minutes
     expected = edge.expected(kernels.exp(said), test.sigma, horizon)
     notional = np.full(len(test), float(settings.policy.notional))
-    cost = CostRates.of(settings.costs).round_trip(test.sigma, notional, test.turnover)
+    costs = RoundTripCosts(settings.costs, instruments)
+    cost = costs.estimate(test.instrument, test.sigma, notional, test.turnover)
     signal = np.abs(expected) > settings.policy.edge_multiple * cost
     if settings.policy.side == "long_only":
         signal &= expected > 0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.policy.costs import CostRates
+from daemon.policy.costs import CostRates, RoundTripCosts, fee_fact
 from daemon.policy.gate import Candidate, GateRows, candidates_by_minute, screen
 from daemon.policy.reasons import Reason
 from daemon.settings import CostSettings, PolicySettings
@@ -129,10 +129,11 @@ def test_candidates_are_the_signals_of_each_minute() -> None:
 
 
 def test_the_round_trip_costs_both_ways_of_everything() -> None:
-    rates = CostRates.of(CostSettings(taker_fee_bps=5, half_spread_bps=1, slippage_bps=0.5, impact=0.1))
+    settings = CostSettings(taker_fee_bps=5, half_spread_bps=1, slippage_bps=0.5, impact=0.1)
+    costs = RoundTripCosts(settings, ["binance:A"])
     sigma, notional = np.full(3, 1e-3), np.full(3, 10_000.0)
     # Of 1,000,000 a hundredth is traded: impact 0.1 x 0.001 x 0.1. Of 50,000 a fifth, but a tenth is the cap.
-    cost = rates.round_trip(sigma, notional, np.array([1e6, 5e4, 0.0]))
+    cost = costs.estimate(np.zeros(3, dtype=np.int64), sigma, notional, np.array([1e6, 5e4, 0.0]))
     at_cap = 2 * (6.5e-4 + 1e-4 * math.sqrt(0.1))
     assert cost == pytest.approx([2 * (6.5e-4 + 1e-5), at_cap, at_cap], rel=1e-12)
 
@@ -142,3 +143,42 @@ def test_makers_pay_the_maker_fee_and_the_worst_case_the_dearer_one() -> None:
     assert (rates.fee, rates.worst_fee) == (pytest.approx(7e-4), pytest.approx(7e-4))
     rates = CostRates.of(CostSettings(taker_fee_bps=5, maker_fee_bps=2, liquidity="maker"))
     assert (rates.fee, rates.worst_fee) == (pytest.approx(2e-4), pytest.approx(5e-4))
+
+
+VENUES = CostSettings.model_validate(
+    {
+        "taker_fee_bps": 5,
+        "maker_fee_bps": 2,
+        "half_spread_bps": 0,
+        "slippage_bps": 0,
+        "impact": 0,
+        "venues": {"kraken": {"taker_fee_bps": 26, "maker_fee_bps": 16}, "okx": {"maker_fee_bps": 0}},
+    }
+)
+
+
+def test_a_venue_pays_its_own_fees_and_the_run_s_where_it_names_none() -> None:
+    names = ["binance:A", "kraken:A", "kraken:B", "okx:A"]
+    instrument, ones = np.array([3, 0, 1, 2, 1]), np.ones(5)
+    takers = RoundTripCosts(VENUES, names).estimate(instrument, ones, ones, ones)
+    assert takers == pytest.approx([10e-4, 10e-4, 52e-4, 52e-4, 52e-4], rel=1e-12)
+    makers = VENUES.model_copy(update={"liquidity": "maker"})
+    assert RoundTripCosts(makers, names).estimate(instrument, ones, ones, ones) == pytest.approx(
+        [0.0, 4e-4, 32e-4, 32e-4, 32e-4], rel=1e-12
+    )
+    assert CostRates.of(makers, "okx").worst_fee == pytest.approx(5e-4)
+    assert fee_fact(VENUES, names) == "taker, 5 bps on binance, 26 bps on kraken, 5 bps on okx"
+
+
+def test_rows_are_estimated_alike_alone_and_together() -> None:
+    draw = np.random.default_rng(5)
+    settings = VENUES.model_copy(update={"impact": 0.3, "half_spread_bps": 0.7})
+    costs = RoundTripCosts(settings, ["binance:A", "kraken:A", "okx:A"])
+    instrument = draw.integers(0, 3, 50)
+    sigma, notional, value = (draw.lognormal(size=50) for _ in range(3))
+    whole = costs.estimate(instrument, sigma, notional, value)
+    alone = [
+        costs.estimate(instrument[r : r + 1], sigma[r : r + 1], notional[r : r + 1], value[r : r + 1])
+        for r in range(50)
+    ]
+    assert whole.tobytes() == np.concatenate(alone).tobytes()

@@ -281,6 +281,7 @@ def test_funding_is_received_by_shorts_and_its_absence_is_said() -> None:
     assert "10 bps" in desk.facts()["funding"]
     desk.reconfigure(FREE)
     assert "not charged" in desk.facts()["funding"]
+    assert desk.facts()["fees"] == "taker, 0 bps on binance"
 
 
 def test_without_equity_what_is_held_still_shows() -> None:

@@ -13,7 +13,8 @@ from daemon.training.ranges import walk_forward
 from daemon.training.walk_forward import FoldReport, count_entries, mean_over_folds, run_fold
 
 HORIZON = 5
-N_INSTRUMENTS = 6
+INSTRUMENTS = tuple(f"binance:{symbol}USDT" for symbol in "ABCDEF")
+N_INSTRUMENTS = len(INSTRUMENTS)
 SETTINGS = Settings.model_validate(
     {
         "labels": {"horizon_minutes": HORIZON, "late_minutes": 0},
@@ -48,7 +49,7 @@ def reports(strength: float, settings: Settings = SETTINGS, seed: int = 3) -> li
     minutes = np.arange(1_500) + 10**7
     whole = rows(strength, seed=seed)
     found = [
-        run_fold(fold, whole, ("a", "b", "c"), minutes, N_INSTRUMENTS, settings, lambda _done, _of: None)
+        run_fold(fold, whole, ("a", "b", "c"), minutes, INSTRUMENTS, settings, lambda _done, _of: None)
         for fold in walk_forward(1_500, settings.training, settings.labels)
     ]
     return [report for report in found if report is not None]
@@ -98,9 +99,7 @@ def test_a_fold_that_lacks_a_class_is_left_out() -> None:
     flat = replace(whole, label=np.ones(len(whole), dtype=np.int8))
     fold = next(walk_forward(1_500, SETTINGS.training, SETTINGS.labels))
     minutes = np.arange(1_500)
-    assert (
-        run_fold(fold, flat, ("a", "b", "c"), minutes, N_INSTRUMENTS, SETTINGS, lambda _d, _o: None) is None
-    )
+    assert run_fold(fold, flat, ("a", "b", "c"), minutes, INSTRUMENTS, SETTINGS, lambda _d, _o: None) is None
 
 
 SIGNALS = st.lists(
