@@ -79,7 +79,12 @@ def demo_settings(settings: "Settings") -> "Settings":
             "run": {**settings.run.model_dump(), "name": "demo"},
             "experts": {
                 **settings.experts.model_dump(),
-                "trees": {**settings.experts.trees.model_dump(), "rounds": 60, "leaves": 15},
+                "trees": {
+                    **settings.experts.trees.model_dump(),
+                    "rounds": 60,
+                    "leaves": 7,
+                    "min_leaf_rows": 1000,
+                },
             },
             "training": {**settings.training.model_dump(), "folds": 1},
         }
