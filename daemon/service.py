@@ -67,7 +67,6 @@ async def play(
     halted = stop or asyncio.Event()
 
     def until_halted() -> Iterator[AnyEvent | Minutes]:
-        """Yield the inputs until the run is told to stop."""
         """The inputs up to the one in which the stop came."""
         for item in inputs:
             yield item
@@ -81,7 +80,6 @@ async def play(
         steps = outcomes(engine, until_halted(), trees)
 
         def step() -> Sequence[BatchRecord] | None:
-            """Decide and commit one chunk; None at the end."""
             """Decide and commit one chunk; None at the end."""
             outcome = next(steps, None)
             if outcome is None:
