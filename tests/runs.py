@@ -1,6 +1,6 @@
 """A small run for tests of the whole engine: a simulated market, a model trained in two seconds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
@@ -63,9 +63,9 @@ def model(version: str = "1", settings: Settings = SETTINGS) -> RunModel:
     return assemble(version, bundle(int(version)), settings, names)
 
 
-def fresh_engine(settings: Settings = SETTINGS) -> Engine:
+def fresh_engine(settings: Settings = SETTINGS, funding: Mapping[str, object] | None = None) -> Engine:
     """An engine that is warm and stands before its first batch."""
-    engine = Engine(model(settings=settings), settings, market().instruments, {"2": model("2")})
+    engine = Engine(model(settings=settings), settings, market().instruments, {"2": model("2")}, funding)
     start = first_traded()
     for minutes in market().blocks(start - 600, start - 1, 173):
         engine.warm(minutes)

@@ -16,7 +16,7 @@ from daemon.policy.reasons import Reason
 from daemon.positions.bar_cursor import BarCursor
 from daemon.positions.desk import Desk
 from daemon.positions.trips import RoundTrip
-from daemon.settings import CostSettings, UniverseSettings
+from daemon.settings import CostSettings, UniverseSettings, VenueFeeSettings
 from tests.daemon.positions.market import Row, ages, cursor, instruments, random_market, sealed
 
 D = Decimal
@@ -375,3 +375,16 @@ def test_an_instrument_that_was_closed_out_may_leave_while_another_stays_held() 
     desk.regroup(np.array([1]), two[1:])
     assert desk.view.weights == {0: pytest.approx(0.2)}
     assert desk.mark_ages() == {two[1].name: 0}
+
+
+def test_fills_and_closings_pay_the_fees_of_their_venue() -> None:
+    fees = {"kraken": VenueFeeSettings(taker_fee_bps=20, maker_fee_bps=30)}
+    costs = FREE.model_copy(update={"venues": fees, "taker_fee_bps": 4.0, "maker_fee_bps": 6.0})
+    binance, other = instruments(2)
+    two = (binance, replace(other, name="kraken:C01USDT"))
+    desk, tape = new_desk(costs, two), Tape()
+    trade(desk, cursor(sealed(0, [[flat(10.0), flat(10.0)]] * 2)), [{0: 0.1, 1: 0.1}, {}], tape)
+    assert [fill.fee for fill in tape.fills] == [D("0.4"), 2]
+    # Closed out at the dearer of both fees, whoever would have filled it.
+    assert [desk.delist(2, i)[0].fee for i in (0, 1)] == [D("0.6"), 3]
+    assert desk.facts()["fees"] == "taker, 4 bps on binance, 20 bps on kraken"

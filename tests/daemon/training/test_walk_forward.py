@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.settings import LabelSettings, Settings, TrainingSettings
+from daemon.settings import LabelSettings, Settings, TrainingSettings, VenueFeeSettings
 from daemon.training.dataset import LabelledRows
 from daemon.training.ranges import walk_forward
 from daemon.training.walk_forward import FoldReport, count_entries, mean_over_folds, run_fold
@@ -15,6 +15,7 @@ from daemon.training.walk_forward import FoldReport, count_entries, mean_over_fo
 HORIZON = 5
 INSTRUMENTS = tuple(f"binance:{symbol}USDT" for symbol in "ABCDEF")
 N_INSTRUMENTS = len(INSTRUMENTS)
+VENUE = VenueFeeSettings(taker_fee_bps=500.0)
 SETTINGS = Settings.model_validate(
     {
         "labels": {"horizon_minutes": HORIZON, "late_minutes": 0},
@@ -87,6 +88,12 @@ def test_a_fold_says_what_it_was_tested_on() -> None:
 def test_trades_vanish_where_they_cost_more_than_they_earn() -> None:
     dear = SETTINGS.model_copy(update={"costs": SETTINGS.costs.model_copy(update={"taker_fee_bps": 500.0})})
     assert all(report.trades_per_day == 0 for report in reports(1.0, dear))
+    elsewhere, here = (
+        SETTINGS.model_copy(update={"costs": SETTINGS.costs.model_copy(update={"venues": {venue: VENUE}})})
+        for venue in ("kraken", "binance")
+    )
+    assert all(report.trades_per_day > 0 for report in reports(1.0, elsewhere))
+    assert all(report.trades_per_day == 0 for report in reports(1.0, here))
     long_only = SETTINGS.model_copy(
         update={"policy": SETTINGS.policy.model_copy(update={"side": "long_only"})}
     )
