@@ -16,7 +16,9 @@ PLAIN = st.recursive(
     st.none() | st.booleans() | NUMBERS | st.text(max_size=5) | st.binary(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.text(st.characters(exclude_characters="$", codec="utf-8"), max_size=4), inner, max_size=3)
+        | st.dictionaries(
+            st.text(st.characters(exclude_characters="$", codec="utf-8"), max_size=4), inner, max_size=3
+        )
     ),
     max_leaves=10,
 )
