@@ -17,6 +17,8 @@ import numpy as np
 import polars as pl
 from river import linear_model, preprocessing
 
+from daemon import __version__
+
 COMPUTING: Final = ("lightgbm", "numpy", "polars", "river")
 """Distributions whose version can change a bit of the outcome."""
 
@@ -24,8 +26,9 @@ _N = 512
 
 
 def versions() -> Mapping[str, str]:
-    """Return the version of Python and of every distribution that computes, by name."""
-    return {"python": platform.python_version(), **{name: version(name) for name in COMPUTING}}
+    """Return the version of papertape, of Python and of every distribution that computes, by name."""
+    own = {"papertape": __version__, "python": platform.python_version()}
+    return {**own, **{name: version(name) for name in COMPUTING}}
 
 
 def arithmetic() -> str:
