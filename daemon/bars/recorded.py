@@ -58,8 +58,8 @@ class RecordedFile(Protocol):
         """Yield its rows with a time in [first_us, last_us] or none, ascending by time, in bounded blocks.
 
         Keys: `time_us` (the smallest int64 where there is none), `symbol` (position in `symbols`, -1 where
-            there is none), `row` (data rows from 1): int64; `open`, `high`, `low`, `close`, `volume`,
-            `taker`: float64, NaN where there is none.
+        there is none), `row` (data rows from 1): int64; `open`, `high`, `low`, `close`, `volume`, `taker`:
+        float64, NaN where there is none.
         """
 
 

@@ -74,16 +74,16 @@ class BayesBlend:
     start weight w_e, the mixture's summed loss over T minutes is at most
 
         loss of e  +  h (ln(1 / w_e) + T ln(1 / (1 - share)))
-                   +  sum over t of (e^S_t - 1) / 2  x  sum over the d minutes s before t of (S_s / 2h + 2
-                   share).
+                   +  sum over t of (e^S_t - 1) / 2
+                      x  sum over the d minutes s before t of (S_s / 2h + 2 share).
 
     The first line is the bound of Herbster and Warmuth (Tracking the best expert, 1998) for undelayed
     feedback: log-loss to the power 1/h is mixable, also as a mean over instruments, because a geometric mean
-        is concave. The second is the
-    price of the delay (its necessity: Weinberger and Ordentlich, On delayed prediction of individual
-    sequences, 2002; Joulani et al., Online learning under delayed feedback, 2013): the loss is convex in the
-    weights with slopes no further apart than e^S - 1, and one update moves the weights by at most S / 2h + 2
-    share in total variation (Hoeffding and Pinsker). It is of second order in S.
+    is concave. The second is the price of the delay (its necessity: Weinberger and Ordentlich, On delayed
+    prediction of individual sequences, 2002; Joulani et al., Online learning under delayed feedback, 2013):
+    the loss is convex in the weights with slopes no further apart than e^S - 1, and one update moves the
+    weights by at most S / 2h + 2 share in total variation (Hoeffding and Pinsker). It is of second order in
+    S.
 
     Args:
         settings: Start weights and share.

@@ -23,8 +23,8 @@ class SkillFigures:
         name: The expert, or `blend`.
         minutes: Minutes with at least one judged label.
         rows: Judged labels.
-        skill: Log-loss of the base rate less the expert's, nats a label; positive is better than the base
-        rate. skill_interval: The same, with its interval.
+        skill: Log-loss of the base rate less the expert's, nats a label; positive is better.
+        skill_interval: The same, with its interval.
         move: Part of `skill` from telling flat from moving.
         direction: Part of `skill` from telling up from down; `skill` = `move` + `direction`.
         accuracy: Share of labels whose likeliest class was right.
