@@ -1,8 +1,8 @@
 """From the signals of a minute and what is held to the targets that change, each with its reason.
 
-Entry: a signal that passed the gate, the filters, the trading state and the caps. Exit: the horizon has passed
-since the last confirming signal, an opposite signal, an outgrown cap, or the trading state. A failed gate is no
-exit.
+Entry: a signal that passed the gate, the filters, the trading state and the caps. Exit: the horizon has
+passed since the last confirming signal, an opposite signal, an outgrown cap, or the trading state. A failed
+gate is no exit.
 """
 
 from collections.abc import Mapping, Sequence
