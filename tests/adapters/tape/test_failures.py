@@ -152,6 +152,17 @@ def somebody() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
+@contextmanager
+def as_before() -> Iterator[None]:
+    """Inside `somebody`: the rights that were taken away, for a moment."""
+    now = os.geteuid()
+    os.seteuid(os.getuid())
+    try:
+        yield
+    finally:
+        os.seteuid(now)
+
+
 def test_a_folder_without_the_right_to_write_is_said() -> None:
     with somebody() as folder:
         inner = folder / "inner"
@@ -165,15 +176,18 @@ def test_a_folder_without_the_right_to_write_is_said() -> None:
 
 
 def test_a_tape_in_a_read_only_folder_can_be_read() -> None:
-    with somebody() as folder:
-        sample = samples.write(folder / "run.tape", n=5)
-        sample.path.chmod(stat.S_IRUSR)
-        folder_mode = stat.S_IRUSR | stat.S_IXUSR
-        inner = folder / "inner"
+    # Written before the rights go: making a tape reads migrations, which may lie where nobody may look.
+    folder = Path(tempfile.mkdtemp())
+    sample = samples.write(folder / "run.tape", n=5)
+    with somebody() as elsewhere:
+        inner = elsewhere / "inner"
         inner.mkdir()
-        shutil.move(sample.path, inner / "run.tape")
-        inner.chmod(folder_mode)
+        with as_before():
+            shutil.copyfile(sample.path, inner / "run.tape")
+            (inner / "run.tape").chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
+        inner.chmod(stat.S_IRUSR | stat.S_IXUSR)
         with SqliteTapeReader(inner / "run.tape") as reader:
             assert tuple(reader.batches()) == sample.batches
             assert list(check_intact(reader)) == []
         inner.chmod(stat.S_IRWXU)
+    shutil.rmtree(folder)
