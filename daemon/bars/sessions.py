@@ -1,6 +1,6 @@
 """In which minutes an instrument trades: around the clock, or in the sessions of an exchange's calendar.
 
-Half days, holidays and daylight saving come from the library exchange_calendars
+Half days, holidays and daylight saving come from the library exchange_calendars.
 """
 
 import warnings
