@@ -87,6 +87,7 @@ class Engine:
         """
         chunk, self.state = self.inputs.prepare(self.state, minutes)
         self.run.turnover.advance(chunk.minutes)
+        self.run.coverage.warm(chunk.offered)
         return bars_of(chunk, BAR_FLAG_WARMUP)
 
     def begin(self, genesis: bytes, seq: int) -> None:
@@ -126,6 +127,7 @@ class Engine:
         said = self._hear(chunk)
         rows, decisions = self._expect(chunk, said)
         traded = self._trade(chunk, rows, decisions)
+        self.run.coverage.update(chunk.offered, chunk.minutes)
         records = self._record(chunk, decisions, traded)
         snapshot = None if chunk.after is None else self._snapshot(chunk.after)
         return records, snapshot
@@ -144,6 +146,10 @@ class Engine:
         )
         said = run.panel.score(rows, chunk.matured)
         run.skill.update(chunk.ordinal, n_minutes, chunk.matured, said.judged, said.judged_known)
+        run.health.judge(chunk.ordinal, chunk.matured, said.judged, said.judged_known)
+        epoch = chunk.minutes.minute[rows.minute]
+        ordinals = rows.minute + chunk.ordinal
+        run.health.hear(ordinals, epoch, rows.instrument, rows.values, said.experts, said.blend)
         self.weights = dict(zip(run.panel.names, said.weights[-1].tolist(), strict=True))
         return said
 
@@ -155,7 +161,7 @@ class Engine:
         p[ready] = exp(said.blend)
         edge = run.model.edge.expected(p, features.sigma, run.model.horizon_minutes)
         turnover = run.turnover.advance(minutes)
-        size = run.sizer.intended_notional(features.sigma, float(run.settings.run.capital))
+        size = run.sizer.intended_notional(features.sigma, float(run.settings.run.capital), who)
         value = minutes.close[at, who] * minutes.volume[at, who]
         rows = GateRows(
             minute=at,

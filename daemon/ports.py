@@ -9,6 +9,9 @@ from daemon.events import BatchRecord, Instrument, Minutes, Snapshot
 Files = Mapping[str, bytes]
 """A model bundle: file name -> content."""
 
+Figures = Mapping[str, Mapping[tuple[str, ...], float]]
+"""A run in numbers: by family of metrics, by the values of its labels (`adapters.prometheus.families`)."""
+
 
 class BarSource(Protocol):
     """Recorded bars of a fixed, sorted set of instruments, streamed in time order with bounded memory."""
@@ -31,6 +34,13 @@ class BarSource(Protocol):
 
     def blocks(self, first_minute: int, last_minute: int, max_minutes: int) -> Iterator[Minutes]:
         """Yield the session minutes of [first_minute, last_minute] in blocks of at most `max_minutes`."""
+
+
+class RunSource(BarSource, Protocol):
+    """Recorded bars that a run plays, which also says what of them no run ever sees."""
+
+    def outside(self, first_minute: int, last_minute: int) -> Mapping[str, int]:
+        """Return by instrument how many bars of [first_minute, last_minute] lie outside its sessions."""
 
 
 class TapeWriter(Protocol):

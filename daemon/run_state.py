@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from daemon.bars.coverage import Coverage
+from daemon.bars.sessions import minutes_per_year
 from daemon.events import Instrument
 from daemon.kernels import IntArray
 from daemon.policy.costs import RoundTripCosts
@@ -21,6 +23,7 @@ from daemon.settings import Settings
 from daemon.vitals.baselines import ONE_EACH
 from daemon.vitals.cost_totals import CostTotals
 from daemon.vitals.drawdown import Drawdown
+from daemon.vitals.health import Health
 from daemon.vitals.skill import Skill
 from daemon.vitals.trades import Trades
 
@@ -38,6 +41,7 @@ class RunState:
         settings: In force.
         model: The one that trades.
         panel: Its experts, learning.
+        coverage: Which bars came and which were missing.
         turnover: Traded value per day.
         sizer: How large positions are.
         round_trips: What getting in and out again costs.
@@ -46,6 +50,7 @@ class RunState:
         trading: What is allowed.
         funnel: What became of signals.
         skill: How good the experts are.
+        health: Whether the model still fits what it sees.
         trades: What trades earn.
         costs: What trading has cost.
         drawdown: How far below its highest equity stands.
@@ -63,14 +68,16 @@ class RunState:
         self.settings = settings
         self.model = model
         self.panel = model.panel(len(self.instruments))
+        self.coverage = Coverage(self.instruments)
         self.turnover = Turnover(len(self.instruments))
-        self.sizer = Sizer(settings.policy, model.horizon_minutes)
+        self.sizer = self._new_sizer()
         self.round_trips = RoundTripCosts(settings.costs, self.names)
         self.policy = Policy(settings.policy, model.horizon_minutes, self.sizer)
         self.desk = Desk(settings.run.capital, settings.costs, settings.universe, self.instruments, funding)
         self.trading = TradingState(settings.risk, float(settings.run.capital))
         self.funnel = Funnel()
         self.skill = self._new_skill()
+        self.health = self._new_health()
         self.trades = Trades(model.horizon_minutes, settings.vitals.window_minutes)
         self.costs = CostTotals()
         self.drawdown = Drawdown(float(settings.run.capital))
@@ -84,7 +91,7 @@ class RunState:
     def reconfigure(self, settings: Settings) -> None:
         """Go on under other hot settings; the caller has checked that nothing else differs."""
         self.settings = settings
-        self.sizer = Sizer(settings.policy, self.model.horizon_minutes)
+        self.sizer = self._new_sizer()
         self.round_trips = RoundTripCosts(settings.costs, self.names)
         self.policy.reconfigure(settings.policy, self.model.horizon_minutes, self.sizer)
         self.desk.reconfigure(settings.costs)
@@ -97,28 +104,35 @@ class RunState:
         """
         self.model = model
         self.panel = model.panel(len(self.instruments)).succeeding(self.panel)
+        self.health.against(model.bundle.psi, self.names)
 
     def regroup(self, index: IntArray, instruments: Sequence[Instrument]) -> None:
         """Go on with other instruments: column j is the old column index[j], or a new one for -1."""
         self.instruments = tuple(instruments)
         self.round_trips = RoundTripCosts(self.settings.costs, self.names)
         self.panel.regroup(index)
+        self.coverage = self.coverage.regrouped(index, instruments)
         self.turnover = self.turnover.regrouped(index)
+        self.sizer = self._new_sizer()
+        self.policy.reconfigure(self.settings.policy, self.model.horizon_minutes, self.sizer)
         self.policy.regroup(index)
         self.desk.regroup(index, instruments)
         self.trading.regroup(index)
         self.skill = self.skill.regrouped(index)
+        self.health.against(self.model.bundle.psi, self.names)
 
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data."""
         return {
             "panel": self.panel.to_fields(),
+            "coverage": self.coverage.to_fields(),
             "turnover": self.turnover.to_fields(),
             "policy": self.policy.to_fields(),
             "desk": self.desk.to_fields(),
             "trading": self.trading.to_fields(),
             "funnel": self.funnel.to_fields(),
             "skill": self.skill.to_fields(),
+            "health": self.health.to_fields(),
             "trades": self.trades.to_fields(),
             "costs": self.costs.to_fields(),
             "drawdown": self.drawdown.to_fields(),
@@ -127,15 +141,21 @@ class RunState:
     def restore(self, fields: Mapping[str, Any]) -> None:
         """Take up again where `to_fields` stood."""
         self.panel = self.panel.restored(fields["panel"])
+        self.coverage = self.coverage.restored(fields["coverage"])
         self.turnover = Turnover.from_fields(fields["turnover"])
         self.policy.restore(fields["policy"])
         self.desk.restore(fields["desk"])
         self.trading = TradingState.from_fields(self.settings.risk, fields["trading"])
         self.funnel = Funnel.from_fields(fields["funnel"])
         self.skill = self.skill.restored(fields["skill"])
+        self.health.restored(fields["health"])
         self.trades = self.trades.restored(fields["trades"])
         self.costs = CostTotals.from_fields(fields["costs"])
         self.drawdown = Drawdown.from_fields(fields["drawdown"])
+
+    def _new_sizer(self) -> Sizer:
+        yearly = np.array([minutes_per_year(instrument.calendar) for instrument in self.instruments])
+        return Sizer(self.settings.policy, self.model.horizon_minutes, yearly)
 
     def _new_skill(self) -> Skill:
         return Skill(
@@ -146,6 +166,17 @@ class RunState:
             self.settings.vitals.window_minutes,
             self._base_rate(),
         )
+
+    def _new_health(self) -> Health:
+        vitals = self.settings.vitals
+        return Health(
+            (*self.model.bundle.experts, BLEND),
+            self.model.plan.names,
+            self.model.horizon_minutes,
+            vitals.window_minutes,
+            vitals.drift_window_minutes,
+            vitals.drift_alarm_share,
+        ).against(self.model.bundle.psi, self.names)
 
     def _base_rate(self) -> IntArray:
         """Return the class counts that the baseline begins with: what training saw, else one of each."""

@@ -119,6 +119,10 @@ class SimulatedMarket:
         for start in range(first, end, max_minutes):
             yield self._minutes[start : min(start + max_minutes, end)]
 
+    def outside(self, first_minute: int, last_minute: int) -> dict[str, int]:  # noqa: ARG002
+        """Return how many bars lie outside their sessions: none, this market never closes."""
+        return {}
+
     def frame(self) -> pl.DataFrame:
         """Return the bars as a table: time, symbol, open, high, low, close, volume, taker_volume."""
         n = len(self.instruments)

@@ -13,6 +13,7 @@ from daemon.bars.columns import BarColumns
 from daemon.bars.grid import Grid
 from daemon.bars.instruments import check_quotes, describe, full_name
 from daemon.bars.sealing import seal
+from daemon.bars.sessions import ALWAYS
 from daemon.errors import BarsError
 from daemon.events import Instrument, Minutes
 from daemon.kernels import FloatArray, IntArray
@@ -145,6 +146,25 @@ class RecordedBars:
             kept = BarColumns.concat([kept, fresh])
             yield seal(kept, self._grid, len(self.instruments), minute, margin)
             kept = kept.take(slice(int(np.searchsorted(kept.minute, int(minute[-1]) - margin)), None))
+
+    def outside(self, first_minute: int, last_minute: int) -> dict[str, int]:
+        """Count the bars of [first_minute, last_minute] that `blocks` leaves out: outside their sessions.
+
+        This reads the files once more, if any instrument keeps sessions at all.
+
+        Returns:
+            By instrument, sorted; those without such bars are not there.
+        """
+        counts = np.zeros(len(self.instruments), dtype=np.int64)
+        if all(instrument.calendar == ALWAYS for instrument in self.instruments):
+            return {}
+        for position in range(len(self._files)):
+            for bars in self._bars_of(position, first_minute, last_minute):
+                asked = bars.take((bars.minute >= first_minute) & (bars.minute <= last_minute))
+                minute, at = np.unique(asked.minute, return_inverse=True)
+                closed = self._grid.sessions(minute)[at, asked.instrument] < 0
+                counts += np.bincount(asked.instrument[closed], minlength=len(counts))
+        return {name: count for name, count in zip(self._names, counts.tolist(), strict=True) if count}
 
     @property
     def _names(self) -> tuple[str, ...]:

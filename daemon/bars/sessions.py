@@ -14,6 +14,12 @@ from daemon.errors import BarsError
 from daemon.kernels import IntArray
 
 ALWAYS: Final = "24/7"
+MINUTES_PER_YEAR: Final = 525_600.0
+"""Of a market that never closes."""
+
+COUNTED_YEARS: Final = (2021, 2024)
+"""First and last of the years whose sessions are averaged: whole ones, and the same for every run."""
+
 _MINUTE_NS: Final = 60_000_000_000
 _NO_BREAK: Final = np.iinfo(np.int64).min
 
@@ -59,6 +65,22 @@ class SessionCalendar:
         number = np.concatenate([[0], np.cumsum(np.diff(own) > 1)]).astype(np.int64)
         at = np.minimum(np.searchsorted(own, minute), len(own) - 1)
         return np.where(own[at] == minute, number[at], -1)
+
+
+def minutes_per_year(name: str) -> float:
+    """Return how many session minutes a year has, on average of `COUNTED_YEARS`: what annualises a minute.
+
+    XNYS has about 97,700, a market that never closes 525,600.
+
+    Raises:
+        BarsError: No calendar has that name, or it does not cover those years.
+    """
+    if name == ALWAYS:
+        return MINUTES_PER_YEAR
+    _check_name(name)
+    first, last = COUNTED_YEARS
+    spans = _session_spans(name, first, last)
+    return int(np.sum(spans[:, 1] - spans[:, 0])) / (last - first + 1)
 
 
 def union(calendars: Iterable[SessionCalendar]) -> SessionCalendar:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -13,11 +14,13 @@ from adapters.clock import SystemClock
 from adapters.host.terminal import LiveTable, print_summary
 from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.writer import SqliteTapeWriter
+from daemon.commands._figures import Meter
 from daemon.commands._run import Run, begin, resume
+from daemon.commands._serving import Feed, metrics
 from daemon.commands._views import Watcher
 from daemon.engine import Engine
 from daemon.events import BatchRecord, Book, Minutes, Snapshot
-from daemon.service import Sink, play
+from daemon.service import Sink, play, untimed
 from daemon.vitals.summary import RunSummary
 
 
@@ -36,6 +39,12 @@ def replay(run: Run, end_minute: int, tape_file: Path) -> RunSummary:
         click.exceptions.Exit: A signal ended the run before its end, between two batches; the exit code is
             128 and the signal's number, as a shell has it (130 for SIGINT, 143 for SIGTERM).
     """
+    with ExitStack() as outlasting:
+        return _replayed(run, end_minute, tape_file, outlasting)
+
+
+def _replayed(run: Run, end_minute: int, tape_file: Path, outlasting: ExitStack) -> RunSummary:
+    """Replay; what is entered into `outlasting` serves on after the tape is closed."""
     clock, log = SystemClock(), structlog.get_logger()
     with SqliteTapeWriter(tape_file) as tape:
         engine = run.engine()
@@ -45,6 +54,8 @@ def replay(run: Run, end_minute: int, tape_file: Path) -> RunSummary:
             "replay", tape=str(tape_file), minute=start, batch=engine.batch, instruments=len(run.instruments)
         )
         watcher = Watcher(engine, start, end_minute, book)
+        meter = Meter(engine, watcher, run.settings.metrics.max_instruments, book)
+        feed = outlasting.enter_context(metrics(run.settings.metrics, meter, clock, tape_file))
         began_s = clock.monotonic_s()
         with LiveTable(sys.stderr, clock) as table:
 
@@ -52,9 +63,11 @@ def replay(run: Run, end_minute: int, tape_file: Path) -> RunSummary:
                 watcher.see(batches)
                 if batches and table.is_due():
                     table.show(watcher.live())
+                if feed is not None:
+                    feed.see(batches)
 
             inputs = run.source.blocks(start, end_minute - 1, run.chunk_minutes)
-            stopped_by = asyncio.run(_play(engine, inputs, tape, sink))
+            stopped_by = asyncio.run(_play(engine, inputs, tape, sink, feed))
         if stopped_by is not None:
             log.warning(
                 "stopped",
@@ -64,8 +77,11 @@ def replay(run: Run, end_minute: int, tape_file: Path) -> RunSummary:
                 hint="start it again to go on",
             )
             raise click.exceptions.Exit(128 + stopped_by)
-    summary = watcher.summary(run.first_minute, clock.monotonic_s() - began_s)
+    took_s = clock.monotonic_s() - began_s
+    summary = watcher.summary(run.first_minute, took_s, run.source.outside(run.first_minute, engine.minute))
     print_summary(sys.stdout, summary.panels(), summary.verdict)
+    if feed is not None:
+        feed.linger(run.settings.metrics.linger_seconds)
     return summary
 
 
@@ -81,7 +97,7 @@ def _take_up(run: Run, engine: Engine, tape: SqliteTapeWriter, tape_file: Path) 
 
 
 async def _play(
-    engine: Engine, inputs: Iterator[Minutes], tape: SqliteTapeWriter, sink: Sink
+    engine: Engine, inputs: Iterator[Minutes], tape: SqliteTapeWriter, sink: Sink, feed: Feed | None
 ) -> signal.Signals | None:
     """Play to the end of the inputs and return None, or until a signal comes, and return which."""
     stop = asyncio.Event()
@@ -98,6 +114,9 @@ async def _play(
     def commit(batches: Sequence[BatchRecord], snapshot: Snapshot | None) -> None:
         if batches or snapshot is not None:
             tape.append(batches, snapshot)
+            if feed is not None:
+                feed.note_commit(snapshot)
 
-    ended = await play(engine, inputs, commit, (sink,), stop)
+    timed = untimed if feed is None else feed.timed
+    ended = await play(engine, inputs, commit, (sink,), stop, timed)
     return None if ended else caught[0]

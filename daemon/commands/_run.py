@@ -26,7 +26,7 @@ from daemon.events import (
     Snapshot,
     Warmup,
 )
-from daemon.ports import BarSource, Files
+from daemon.ports import Files, RunSource
 from daemon.run_model import RunModel
 from daemon.service import outcomes
 from daemon.settings import Settings
@@ -72,7 +72,7 @@ class Run:
     """
 
     settings: Settings
-    source: BarSource
+    source: RunSource
     first_minute: int
     model: RunModel
     files: Files

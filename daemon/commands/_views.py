@@ -1,12 +1,15 @@
 """What a person sees of a run while it plays and when it ends, read from the engine between two chunks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from daemon.engine import Engine
 from daemon.events import BAR_RECORD, MINUTES_PER_DAY, BatchRecord, Book
 from daemon.positions.money import minus, times
+from daemon.vitals.completeness import missing_facts
 from daemon.vitals.summary import Banded, HeldPosition, LiveView, RecentTrade, RunSummary
+
+NOTHING_OUTSIDE: Mapping[str, int] = {}
 
 
 class Watcher:
@@ -55,14 +58,18 @@ class Watcher:
             done=(self.minute + 1 - self._first) / max(1, self._end - self._first),
         )
 
-    def summary(self, first_minute: int, seconds: float | None) -> RunSummary:
+    def summary(
+        self, first_minute: int, seconds: float | None, outside: Mapping[str, int] = NOTHING_OUTSIDE
+    ) -> RunSummary:
         """Return what the run came to.
 
         Args:
             first_minute: The run's first decided minute, which may lie before what was played now.
             seconds: How long playing took.
+            outside: By instrument, bars of the files that lie outside its sessions.
         """
         run = self._engine.run
+        coverage = run.coverage.figures()
         return RunSummary(
             name=run.settings.run.name,
             quote=run.settings.run.quote,
@@ -77,8 +84,15 @@ class Watcher:
             costs=run.costs.totals(),
             skill=run.skill.figures(),
             funnel=run.funnel.counts(),
+            coverage=coverage,
             catch_up=run.skill.catch_up_figures(),
-            facts={**run.desk.facts(), "model": run.model.version, "digest": self._engine.digest.hex()},
+            health=run.health.figures(),
+            facts={
+                **missing_facts(coverage, outside),
+                **run.desk.facts(),
+                "model": run.model.version,
+                "digest": self._engine.digest.hex(),
+            },
         )
 
     def _equity(self, book: Book | None) -> Banded:
@@ -87,13 +101,14 @@ class Watcher:
 
     def _positions(self) -> tuple[HeldPosition, ...]:
         run = self._engine.run
-        account = run.desk.account
+        account, ages = run.desk.account, run.desk.mark_ages()
         return tuple(
             HeldPosition(
                 instrument=run.names[i],
                 quantity=position.quantity,
                 weight=account.weights.get(i, 0.0),
                 unrealised=minus(times(position.quantity, account.marks[i].price), position.basis),
+                mark_age_minutes=ages[run.names[i]],
             )
             for i, position in sorted(account.ledger.positions.items())
         )

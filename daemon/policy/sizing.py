@@ -1,15 +1,13 @@
 """How large a position a signal deserves, before the caps of the whole book."""
 
-import math
-
 import numpy as np
 
-from daemon.kernels import FloatArray
+from daemon.kernels import FloatArray, IntArray
 from daemon.policy.gate import Candidate
 from daemon.settings import PolicySettings
 
 MINUTES_PER_YEAR = 525_600.0
-"""Of a market that never closes. XNYS has about 98,280."""
+"""Of a market that never closes. XNYS has about 97,700."""
 
 
 class Sizer:
@@ -21,16 +19,24 @@ class Sizer:
       for the continuous case), on the edge as the gate sees it: shrunk, and after costs.
 
     None is above `max_weight`.
+
+    Args:
+        settings: The rule.
+        horizon_minutes: Of the model's labels.
+        minutes_per_year: Session minutes a year: one number for all instruments, or (n_instruments,).
     """
 
     __slots__ = ("_notional", "_settings", "_variance_scale", "_yearly")
 
     def __init__(
-        self, settings: PolicySettings, horizon_minutes: int, minutes_per_year: float = MINUTES_PER_YEAR
+        self,
+        settings: PolicySettings,
+        horizon_minutes: int,
+        minutes_per_year: FloatArray | float = MINUTES_PER_YEAR,
     ) -> None:
         self._settings = settings
         self._notional = float(settings.notional)
-        self._yearly = math.sqrt(minutes_per_year)
+        self._yearly = np.sqrt(np.asarray(minutes_per_year, dtype=np.float64))
         self._variance_scale = float(horizon_minutes)
 
     def weight(self, signal: Candidate, equity: float) -> float:
@@ -39,13 +45,14 @@ class Sizer:
         if settings.sizing == "fixed":
             weight = self._notional / equity
         elif settings.sizing == "volatility":
-            weight = settings.target_volatility / (signal.sigma * self._yearly)
+            yearly = float(self._yearly[signal.instrument] if self._yearly.ndim else self._yearly)
+            weight = settings.target_volatility / (signal.sigma * yearly)
         else:
             net = abs(signal.edge) - signal.cost
             weight = settings.kelly_fraction * net / (signal.sigma * signal.sigma * self._variance_scale)
         return min(max(weight, 0.0), settings.max_weight)
 
-    def intended_notional(self, sigma: FloatArray, capital: float) -> FloatArray:
+    def intended_notional(self, sigma: FloatArray, capital: float, instrument: IntArray) -> FloatArray:
         """Return the size in quote currency that the gate's cost estimate assumes, per row.
 
         The gate runs over a whole chunk before any of its minutes is traded, so the size is taken on the
@@ -54,11 +61,13 @@ class Sizer:
         Args:
             sigma: (n_rows,) volatility of one-minute log returns; NaN where unknown.
             capital: Cash at the start of the run, quote currency.
+            instrument: (n_rows,) index among the run's instruments.
         """
         settings = self._settings
         largest = settings.max_weight * capital
         if settings.sizing == "fixed":
             return np.full(len(sigma), min(self._notional, largest))
         if settings.sizing == "volatility":
-            return np.minimum(settings.target_volatility / (sigma * self._yearly) * capital, largest)
+            yearly = self._yearly[instrument] if self._yearly.ndim else self._yearly
+            return np.minimum(settings.target_volatility / (sigma * yearly) * capital, largest)
         return np.full(len(sigma), largest)

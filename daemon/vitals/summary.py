@@ -10,13 +10,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from daemon.bars.coverage import CoverageFigures
 from daemon.events import TradingMode
 from daemon.policy.funnel import FunnelCounts
+from daemon.vitals.completeness import bars_panel
 from daemon.vitals.drawdown import DrawdownFigures
+from daemon.vitals.health import HealthFigures
 from daemon.vitals.intervals import Interval
 from daemon.vitals.skill import SkillFigures
 from daemon.vitals.trades import TradeFigures
 from daemon.vitals.verdict import verdict
+from daemon.vitals.vital_panels import health_tables
 
 Panel = tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]
 """Title, column names (empty: a list of named figures), rows."""
@@ -45,12 +49,16 @@ class Banded:
 
 @dataclass(frozen=True, slots=True)
 class HeldPosition:
-    """One position for the live table; money in quote currency, `weight` a share of equity."""
+    """One position for the live table; money in quote currency, `weight` a share of equity.
+
+    `mark_age_minutes` is how many session minutes ago the price was made that it is valued at.
+    """
 
     instrument: str
     quantity: Decimal
     weight: float
     unrealised: Decimal
+    mark_age_minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,13 @@ class LiveView:
         if self.done is not None:
             now.insert(0, ("done", _progress_bar(self.done)))
         held = tuple(
-            (p.instrument, f"{p.quantity:+f}", f"{p.weight:+.1%}", f"{p.unrealised:+,.2f}")
+            (
+                p.instrument,
+                f"{p.quantity:+f}",
+                f"{p.weight:+.1%}",
+                f"{p.unrealised:+,.2f}",
+                f"{p.mark_age_minutes} min old" if p.mark_age_minutes else "now",
+            )
             for p in self.positions
         )
         closed = tuple(
@@ -116,7 +130,7 @@ class LiveView:
         )
         return (
             ("now", (), tuple(now)),
-            ("positions", ("instrument", "quantity", "weight", "unrealised"), held),
+            ("positions", ("instrument", "quantity", "weight", "unrealised", "mark"), held),
             ("last trades", ("closed", "instrument", "side", "net bps", "ended by"), closed),
             skill_panel("skill over the base rate", self.skill),
         )
@@ -139,9 +153,11 @@ class RunSummary:
         trades: Closed round trips.
         costs: Paid so far by component, quote currency (`CostTotals.totals`).
         skill: Of the live minutes.
+        coverage: Which bars came and which were missing, by instrument.
         catch_up: Of the minutes filled from history; shown where there are any.
         funnel: From scored to filled, with the reasons of what fell out.
         facts: Further things to say, by subject (e.g. that funding is not charged).
+        health: Drift, calibration, change.
     """
 
     name: str
@@ -157,8 +173,10 @@ class RunSummary:
     costs: Mapping[str, Decimal]
     skill: tuple[SkillFigures, ...]
     funnel: FunnelCounts
+    coverage: tuple[CoverageFigures, ...] = ()
     catch_up: tuple[SkillFigures, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    health: HealthFigures | None = None
 
     @property
     def verdict(self) -> str:
@@ -176,6 +194,10 @@ class RunSummary:
         ]
         if any(figures.rows for figures in self.catch_up):
             panels.insert(4, skill_panel("skill in minutes filled from history", self.catch_up))
+        if self.coverage:
+            panels.append(bars_panel(self.coverage))
+        if self.health is not None:
+            panels += health_tables(self.health)
         if self.facts:
             panels.append(("also", (), tuple(self.facts.items())))
         return tuple(panels)

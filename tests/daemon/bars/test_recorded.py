@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -307,3 +307,22 @@ def test_the_real_outage_is_a_gap_and_no_row_of_flat_bars(shared_data: Path) -> 
     present = np.all(sealed.present, axis=1).tolist()
     assert (present[0], present[-1]) == (True, True)
     assert not any(present[1:-1])
+
+
+def test_bars_outside_their_sessions_are_counted_wherever_the_question_is_cut(tmp_path: Path) -> None:
+    bars = frame(2 * 1440)  # a Monday and a Tuesday around the clock; New York trades 14:30 to 21:00 UTC
+    bars.write_parquet(tmp_path / "bars.parquet")
+    stock = {"universe": {"overrides": {"ETHUSDT": {"calendar": "XNYS"}}}}
+    source = open_bars([tmp_path / "bars.parquet"], settings(**stock))
+    night = pl.col("time").dt.time().is_between(time(14, 30), time(20, 59)).not_()
+    expected = bars.filter(night & (pl.col("symbol") == "ETHUSDT"))
+    name = "binance:ETHUSDT"
+    last = FIRST + 2 * 1440 - 1
+    assert source.outside(FIRST, last) == {name: expected.height}
+    cut = FIRST + 1000
+    parts = [source.outside(FIRST, cut), source.outside(cut + 1, last)]
+    assert sum(part[name] for part in parts) == expected.height
+    seen = sum(int(block.present.sum() - block.synthetic.sum()) for block in source.blocks(FIRST, last, 500))
+    assert seen == bars.height - expected.height
+    assert source.outside(FIRST + 15 * 60, FIRST + 16 * 60) == {}
+    assert open_bars([tmp_path / "bars.parquet"], settings()).outside(FIRST, last) == {}

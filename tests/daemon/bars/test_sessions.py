@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from daemon.bars.grid import Grid
-from daemon.bars.sessions import SessionCalendar, union
+from daemon.bars.sessions import SessionCalendar, minutes_per_year, union
 from daemon.errors import BarsError
 
 
@@ -97,3 +97,11 @@ def test_runs_of_a_grid_are_full_but_for_the_last(max_minutes: int) -> None:
     assert np.concatenate(runs).tolist() == grid.minutes(first, last).tolist()
     assert all(len(run) == max_minutes for run in runs[:-1])
     assert 0 < len(runs[-1]) <= max_minutes
+
+
+def test_a_year_has_the_session_minutes_of_its_market() -> None:
+    assert minutes_per_year("24/7") == 525_600
+    # 252, 251, 250 and 252 days of 390 minutes, less 180 on each of the 1, 1, 2 and 3 half days.
+    assert minutes_per_year("XNYS") == ((252 + 251 + 250 + 252) * 390 - 7 * 180) / 4
+    with pytest.raises(BarsError, match="no calendar named"):
+        minutes_per_year("XNOPE")

@@ -141,7 +141,7 @@ def test_a_live_view_is_tables_or_one_line() -> None:
         equity=BAND,
         day=Decimal("-12.25"),
         mode=TradingMode.NO_ENTRY,
-        positions=(HeldPosition("a:BUSDT", Decimal("-0.25"), -0.1, Decimal("3.5")),),
+        positions=(HeldPosition("a:BUSDT", Decimal("-0.25"), -0.1, Decimal("3.5"), 7),),
         trades=(
             RecentTrade(MINUTE - 5, "a:BUSDT", 1, 7.3, "horizon"),
             RecentTrade(1, "a:C", -1, -2.0, "limit"),
@@ -155,7 +155,7 @@ def test_a_live_view_is_tables_or_one_line() -> None:
     )
     now, held, closed, skill = view.panels()
     assert ("done", "█" * 13 + "░" * 17 + " 42%") in now[2]
-    assert held[2] == (("a:BUSDT", "-0.25", "-10.0%", "+3.50"),)
+    assert held[2] == (("a:BUSDT", "-0.25", "-10.0%", "+3.50", "7 min old"),)
     assert closed[2][0] == ("2023-12-31 23:55", "a:BUSDT", "long", "+7.3", "horizon")
     assert closed[2][1][2] == "short"
     assert skill[2][0][0] == "blend"
