@@ -52,6 +52,10 @@ class TrainingError(UserError):
     """The bars and settings given cannot train a model (too few rows, a class missing, ...)."""
 
 
+class MetricsError(UserError):
+    """The address that metrics are to be served on cannot be had."""
+
+
 class TapeError(PapertapeError):
     """Base of what can go wrong with a tape."""
 

@@ -319,6 +319,24 @@ class ModelSettings(Section):
     registry: str = Field("sqlite:///var/mlflow.db", description="MLflow tracking and registry address.")
 
 
+class MetricsSettings(Section):
+    """Figures for Prometheus, over HTTP."""
+
+    enabled: bool = Field(False, description="Serve /metrics; the option --serve turns it on too.")
+    host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address to serve on. Nothing asks who reads: keep it loopback.",
+    )
+    port: int = Field(9477, ge=0, le=65_535, description="Port to serve on; 0 takes a free one.")
+    max_instruments: int = Field(
+        50, ge=0, description="Most instruments with series of their own (the largest positions first)."
+    )
+    linger_seconds: float = Field(
+        0.0, ge=0, description="A replay goes on serving so long after its end, for the last scrapes."
+    )
+
+
 class LogSettings(Section):
     """What is logged and how."""
 
@@ -344,6 +362,7 @@ class Settings(Section):
     vitals: VitalsSettings = VitalsSettings()
     tape: TapeSettings = TapeSettings()
     model: ModelSettings = ModelSettings()
+    metrics: MetricsSettings = MetricsSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("universe")
@@ -358,8 +377,8 @@ class Settings(Section):
         return universe
 
     def identity_json(self) -> str:
-        """Return what makes a run what it is: everything but where its tape, model and log lines are."""
-        return self.model_dump_json(exclude={"log": True, "model": True, "tape": {"path"}})
+        """Return what makes a run what it is: everything but where tape, model, metrics and log are."""
+        return self.model_dump_json(exclude={"log": True, "metrics": True, "model": True, "tape": {"path"}})
 
     def canonical_json(self) -> str:
         """Return the settings as one JSON text; equal settings give equal text."""

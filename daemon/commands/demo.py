@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from daemon.commands._serving import serve_option, with_metrics
+
 if TYPE_CHECKING:
     from daemon.settings import Settings
 
@@ -35,7 +37,8 @@ LEAST_MINUTES: Final = 7_200
     type=click.Path(path_type=Path),
     help="Where model and tape go; an earlier demo there is replaced.",
 )
-def command(minutes: int, seed: int, folder: Path) -> None:
+@serve_option
+def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int] | None) -> None:
     """Train on two thirds of a simulated market of 8 instruments and paper-trade the rest.
 
     The market has a small predictable part, which turns against the model before the end: the regime change.
@@ -51,7 +54,7 @@ def command(minutes: int, seed: int, folder: Path) -> None:
     from daemon.training.train import train
 
     calm_threads()
-    settings = demo_settings(open_settings(None))
+    settings = demo_settings(with_metrics(open_settings(None), serve))
     learned = int(minutes * TRAINING_SHARE)
     change = learned + int((minutes - learned) * GOOD_SHARE)
     market = SimulatedMarket(seed, n_minutes=minutes, regime_change_minute=change)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from daemon.commands._serving import serve_option, with_metrics
 from daemon.commands._settings import config_option
 from daemon.commands._when import When
 
@@ -24,6 +25,7 @@ from daemon.commands._when import When
 )
 @click.option("--to", "until", type=When(), help="Decide minutes before this one (UTC).")
 @click.option("--tape", "tape_file", type=click.Path(path_type=Path), help="Default: tape.path.")
+@serve_option
 def command(
     bar_files: tuple[Path, ...],
     config_file: Path | None,
@@ -31,6 +33,7 @@ def command(
     first: int | None,
     until: int | None,
     tape_file: Path | None,
+    serve: tuple[str | None, int] | None,
 ) -> None:
     """Play recorded minute bars through the whole engine: features, experts, policy, paper broker, tape.
 
@@ -43,7 +46,7 @@ def command(
     from daemon.commands._run import Run, machine
     from daemon.commands._settings import open_settings
 
-    settings = open_settings(config_file)
+    settings = with_metrics(open_settings(config_file), serve)
     source = open_bars(bar_files, settings)
     loaded = open_model(model or settings.model.uri, settings, source.instruments)
     plan = loaded.model.plan

@@ -1,0 +1,169 @@
+"""Every family of metrics that papertape serves: its name, kind, meaning and labels.
+
+Names follow Prometheus' conventions (https://prometheus.io/docs/practices/naming/): base units, `_total` for
+counters, shares as `_ratio`. Money and profit go up and down: they are gauges, in the run's quote currency.
+Moments are timestamps, never ages: a process that hangs would freeze an age.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["gauge", "counter", "info", "histogram"]
+
+PREFIX: Final = "papertape_"
+STAGE_SECONDS: Final = "stage_seconds"
+TAPE_BYTES: Final = "tape_bytes"
+DISK_FREE_BYTES: Final = "disk_free_bytes"
+SINK_DROPS: Final = "sink_drops_total"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One family.
+
+    Attributes:
+        name: Without the prefix.
+        kind: Of metric; an `info` is a gauge of value 1 whose labels say it all.
+        meaning: One sentence.
+        labels: In the order of a series' label values.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """The name as Prometheus stores it; a histogram's series add `_bucket`, `_sum` and `_count`."""
+        return PREFIX + self.name
+
+
+FAMILIES: Final = (
+    Family("build_info", "info", "The version of papertape.", ("version",)),
+    Family("run_info", "info", "Name and quote currency of the run.", ("run", "quote")),
+    Family("model_info", "info", "The model version that trades.", ("model",)),
+    Family("capital", "gauge", "Equity at the start of the run, quote currency."),
+    Family(
+        "equity",
+        "gauge",
+        "Equity in quote currency, by the fills assumed: expected, best, worst.",
+        ("fills",),
+    ),
+    Family("cash", "gauge", "Cash in quote currency."),
+    Family("pnl_realised", "gauge", "Profit of everything closed, before fees, quote currency."),
+    Family("pnl_unrealised", "gauge", "Profit of what is held at its marks, quote currency."),
+    Family("pnl_day", "gauge", "Change of equity since the first minute of the UTC day, quote currency."),
+    Family(
+        "costs", "gauge", "Paid so far by component, quote currency; negative is received.", ("component",)
+    ),
+    Family(
+        "exposure_ratio", "gauge", "Exposure over equity: gross (absolute sum), net (signed sum).", ("side",)
+    ),
+    Family("drawdown_ratio", "gauge", "1 - equity over its highest value so far."),
+    Family("drawdown_worst_ratio", "gauge", "The largest drawdown of the run."),
+    Family("trading_state", "gauge", "1 for the trading state in force, 0 for the others.", ("state",)),
+    Family("instruments", "gauge", "Instruments of the run."),
+    Family("positions", "gauge", "Instruments held."),
+    Family("position_quantity", "gauge", "Base units held, signed.", ("instrument",)),
+    Family("position_weight_ratio", "gauge", "Value held over equity, signed.", ("instrument",)),
+    Family("position_pnl_unrealised", "gauge", "Profit at the mark, quote currency.", ("instrument",)),
+    Family(
+        "instruments_without_series",
+        "gauge",
+        "Instruments left out of the series per instrument by metrics.max_instruments.",
+    ),
+    Family("trades", "gauge", "Closed round trips in the window of the vitals."),
+    Family(
+        "trade_return_ratio",
+        "gauge",
+        "Mean of a round trip in the window over what was opened, by part: gross, cost, net, and net at best "
+        "and at worst fills.",
+        ("part",),
+    ),
+    Family(
+        "trade_net_bound_ratio", "gauge", "95 % interval of the mean net return of a round trip.", ("bound",)
+    ),
+    Family("orders_total", "counter", "Orders made since this process started, by reason.", ("reason",)),
+    Family("fills_total", "counter", "Fills and bookings since this process started, by kind.", ("kind",)),
+    Family("funnel_total", "counter", "Instrument-minutes that came to a step of the funnel.", ("step",)),
+    Family(
+        "refusals_total",
+        "counter",
+        "Instrument-minutes and orders that fell out of the funnel, by step and reason.",
+        ("step", "reason"),
+    ),
+    Family("exits_total", "counter", "Orders that close or reduce, by reason.", ("reason",)),
+    Family(
+        "edge_predicted_ratio",
+        "gauge",
+        "Mean edge that entries of the window, since this process started, were made for.",
+    ),
+    Family("edge_realised_ratio", "gauge", "Mean gross return of round trips in the window."),
+    Family("batches_total", "counter", "Minutes decided since this process started."),
+    Family("catch_up_batches_total", "counter", "Minutes of those that were filled from history."),
+    Family("bars_expected_total", "counter", "Bars that the instruments' sessions had minutes for."),
+    Family("bars_received_total", "counter", "Bars that came."),
+    Family("bars_synthetic_total", "counter", "Flat bars made for minutes without a trade."),
+    Family("bars_refused_total", "counter", "Bars of sealed minutes that were refused."),
+    Family("events_total", "counter", "Inputs beside the minutes, by kind.", ("kind",)),
+    Family("features_not_ready", "gauge", "Instruments with a bar but no ready features, last minute."),
+    Family("labels_pending", "gauge", "Scored decisions of the last horizon + 1 minutes, whose labels wait."),
+    Family(
+        "last_closed_bar_timestamp_seconds", "gauge", "When the last decided minute closed, by its own time."
+    ),
+    Family(
+        "instrument_last_bar_timestamp_seconds",
+        "gauge",
+        "When the instrument's last bar closed, by its own time.",
+        ("instrument",),
+    ),
+    Family("last_commit_timestamp_seconds", "gauge", "When batches were last made durable."),
+    Family("last_snapshot_timestamp_seconds", "gauge", "When a snapshot was last made durable."),
+    Family(STAGE_SECONDS, "histogram", "Time a stage took for one chunk of minutes.", ("stage",)),
+    Family("expert_labels", "gauge", "Judged labels in the window.", ("expert",)),
+    Family("expert_accuracy_ratio", "gauge", "Share of labels whose likeliest class was right.", ("expert",)),
+    Family(
+        "expert_baseline_accuracy_ratio",
+        "gauge",
+        "The same for what needs no model: majority, base_rate, last_label.",
+        ("expert", "baseline"),
+    ),
+    Family(
+        "expert_over_majority_ratio",
+        "gauge",
+        "Accuracy less the majority's, paired: mean, low, high of the 95 % interval.",
+        ("expert", "estimate"),
+    ),
+    Family(
+        "expert_hit_ratio",
+        "gauge",
+        "Share of moves whose direction was the likelier.",
+        ("expert", "estimate"),
+    ),
+    Family(
+        "expert_skill_nats",
+        "gauge",
+        "Log-loss of the base rate less the expert's, by part: all, move, direction.",
+        ("expert", "part", "estimate"),
+    ),
+    Family(
+        "expert_information_coefficient",
+        "gauge",
+        "Rank correlation of p(up) - p(down) with the return.",
+        ("expert", "estimate"),
+    ),
+    Family("blend_weight_ratio", "gauge", "Weight of the expert in the blend.", ("expert",)),
+    Family(TAPE_BYTES, "gauge", "Size of the tape's files, as of the scrape."),
+    Family(DISK_FREE_BYTES, "gauge", "Free space on the tape's disk, as of the scrape."),
+    Family(SINK_DROPS, "counter", "Groups of batches that a sink failed to take.", ("sink",)),
+)
+
+
+def markdown() -> str:
+    """Return the table of all families for the README."""
+    lines = ["| metric | kind | labels | meaning |", "|---|---|---|---|"]
+    for family in FAMILIES:
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `{family.full_name}` | {family.kind} | {labels} | {family.meaning} |")
+    return "\n".join(lines) + "\n"

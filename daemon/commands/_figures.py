@@ -1,0 +1,282 @@
+"""A run in numbers for whoever watches it from outside: read from the engine between two chunks."""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import get_args
+
+import numpy as np
+
+import daemon
+from daemon.bars.grid import Grid
+from daemon.commands._views import Watcher
+from daemon.engine import Engine
+from daemon.events import (
+    BAR_FLAG_REFUSED,
+    BAR_FLAG_SYNTHETIC,
+    BAR_RECORD,
+    AnyEvent,
+    BatchRecord,
+    Book,
+    FillKind,
+    TradingMode,
+)
+from daemon.policy.funnel import FunnelCounts
+from daemon.policy.reasons import ENTRIES
+from daemon.ports import Figures
+from daemon.vitals.intervals import Interval
+from daemon.vitals.skill import SkillFigures
+from daemon.vitals.summary import HeldPosition, LiveView
+from daemon.vitals.trades import TradeFigures
+
+ENTRY_WORDS = frozenset(reason.label for reason in ENTRIES)
+Series = dict[str, dict[tuple[str, ...], float]]
+MINUTES_PER_HOUR = 60
+BAR_COUNTS = ("expected", "received", "synthetic", "refused")
+
+
+class Meter:
+    """Counts what a run's batches bring, and reads everything else from the engine and its watcher.
+
+    Args:
+        engine: The run's; read between two chunks.
+        watcher: Of the same run; it must see batches before the meter does.
+        max_instruments: Most instruments with series of their own.
+        book: The account before, where the run is taken up again.
+    """
+
+    def __init__(
+        self, engine: Engine, watcher: Watcher, max_instruments: int, book: Book | None = None
+    ) -> None:
+        self._engine = engine
+        self._shown = max_instruments
+        self._watcher = watcher
+        self._book = book
+        self._counts: Counter[str] = Counter()
+        # Known labels are there from the start: a counter that appears with 1 hides its first step.
+        self._by_label: dict[str, Counter[str]] = {
+            "events": Counter(dict.fromkeys((kind.__name__ for kind in get_args(AnyEvent)), 0)),
+            "orders": Counter(dict.fromkeys(ENTRY_WORDS, 0)),
+            "fills": Counter(dict.fromkeys((kind.value for kind in FillKind), 0)),
+        }
+        self._last_bar: dict[str, int] = {}
+        self._not_ready = 0
+        self._scored: deque[int] = deque(maxlen=engine.run.model.horizon_minutes + 1)
+        self._entry_edges: dict[int, tuple[float, int]] = {}
+        self._grid = (engine.run.names, Grid([i.calendar for i in engine.run.instruments]))
+
+    # --- what batches bring ---
+
+    def see(self, batches: Sequence[BatchRecord]) -> None:
+        """Take batches that are durable; no universe changes within them but before the first."""
+        if not batches:
+            return
+        self._see_bars(batches)
+        dtype = self._engine.dtype
+        for record in batches:
+            self._counts["batches"] += 1
+            self._counts["catch_up_batches"] += record.catch_up
+            self._scored.append(len(record.decisions) // dtype.itemsize)
+            self._by_label["events"].update(event.kind for event in record.events)
+            self._by_label["orders"].update(order.reason for order in record.orders)
+            self._by_label["fills"].update(fill.kind.value for fill in record.fills)
+            if any(order.reason in ENTRY_WORDS for order in record.orders):
+                self._see_entries(record, np.frombuffer(record.decisions, dtype))
+        newest = batches[-1]
+        flags = np.frombuffer(newest.bars, BAR_RECORD)["flags"]
+        self._not_ready = int(np.count_nonzero((flags & BAR_FLAG_REFUSED) == 0)) - self._scored[-1]
+        self._book = newest.book
+        oldest_hour = (newest.minute - self._engine.run.settings.vitals.window_minutes) // MINUTES_PER_HOUR
+        self._entry_edges = {hour: sums for hour, sums in self._entry_edges.items() if hour > oldest_hour}
+
+    def _see_bars(self, batches: Sequence[BatchRecord]) -> None:
+        run = self._engine.run
+        if self._grid[0] != run.names:
+            self._grid = (run.names, Grid([i.calendar for i in run.instruments]))
+        minutes = np.array([record.minute for record in batches], dtype=np.int64)
+        rows = np.frombuffer(b"".join(record.bars for record in batches), BAR_RECORD)
+        refused = (rows["flags"] & BAR_FLAG_REFUSED) > 0
+        synthetic = (rows["flags"] & BAR_FLAG_SYNTHETIC) > 0
+        self._counts["bars_expected"] += int(np.count_nonzero(self._grid[1].sessions(minutes) >= 0))
+        self._counts["bars_synthetic"] += int(np.count_nonzero(synthetic))
+        self._counts["bars_refused"] += int(np.count_nonzero(refused))
+        self._counts["bars_received"] += int(np.count_nonzero(~synthetic))
+        # The rows ascend by minute: the last one of an instrument is its newest.
+        newest = np.full(len(run.names), -1, dtype=np.int64)
+        real = rows[~synthetic]
+        newest[real["instrument"]] = real["minute"]
+        seen = {name: minute for name, minute in zip(run.names, newest.tolist(), strict=True) if minute >= 0}
+        self._last_bar = {
+            name: seen.get(name, self._last_bar.get(name, -1))
+            for name in run.names
+            if name in seen or name in self._last_bar
+        }
+
+    def _see_entries(self, record: BatchRecord, decisions: np.ndarray) -> None:
+        """Add the edges that the entries of a minute were made for, all towards their side."""
+        names = self._engine.run.names
+        edge = {names[row["instrument"]]: float(row["edge"]) for row in decisions}
+        hour = record.minute // MINUTES_PER_HOUR
+        for order in record.orders:
+            if order.reason in ENTRY_WORDS and order.instrument in edge:
+                total, count = self._entry_edges.get(hour, (0.0, 0))
+                towards = edge[order.instrument] if order.quantity > 0 else -edge[order.instrument]
+                self._entry_edges[hour] = (total + towards, count + 1)
+
+    # --- figures ---
+
+    def figures(self) -> Figures:
+        """Return all figures as of the batches seen; a figure that does not exist yet is not there."""
+        run, live, shown = self._engine.run, self._watcher.live(), self._shown
+        found: Series = {
+            "build_info": {(daemon.__version__,): 1.0},
+            "run_info": {(run.settings.run.name, run.settings.run.quote): 1.0},
+            "model_info": {(run.model.version,): 1.0},
+            "instruments": _one(len(run.names)),
+            "instruments_without_series": _one(max(0, len(run.names) - shown)),
+            "trading_state": {(mode.value,): float(mode is live.mode) for mode in TradingMode},
+            "costs": {(name,): float(paid) for name, paid in run.costs.totals().items()},
+            "drawdown_worst_ratio": _one(run.drawdown.figures.worst),
+            "blend_weight_ratio": {(name,): weight for name, weight in self._engine.weights.items()},
+            **self._account(live),
+            **_positions(live.positions, shown),
+            **_trades(run.trades.figures()),
+            **_funnel(run.funnel.counts()),
+            **_experts(live.skill),
+            **self._inputs(),
+        }
+        entries = sum(count for _, count in self._entry_edges.values())
+        if entries:
+            found["edge_predicted_ratio"] = _one(
+                sum(total for total, _ in self._entry_edges.values()) / entries
+            )
+        return found
+
+    def _account(self, live: LiveView) -> Series:
+        equity, book = live.equity, self._book
+        capital = self._engine.run.settings.run.capital
+        return {
+            "capital": _one(capital),
+            "equity": {
+                ("expected",): float(equity.expected),
+                ("best",): float(equity.best),
+                ("worst",): float(equity.worst),
+            },
+            "pnl_day": _one(live.day),
+            "cash": _one(capital if book is None else book.cash),
+            "pnl_realised": _one(0.0 if book is None else book.realised),
+            "drawdown_ratio": _one(0.0 if book is None else book.drawdown),
+            "exposure_ratio": {
+                ("gross",): 0.0 if book is None else book.gross,
+                ("net",): 0.0 if book is None else book.net,
+            },
+        }
+
+    def _inputs(self) -> Series:
+        names = ("batches", "catch_up_batches", *(f"bars_{what}" for what in BAR_COUNTS))
+        found: Series = {f"{name}_total": _one(self._counts[name]) for name in names}
+        for name, counter in self._by_label.items():
+            found[f"{name}_total"] = {(label,): float(count) for label, count in sorted(counter.items())}
+        found["features_not_ready"] = _one(self._not_ready)
+        found["labels_pending"] = _one(sum(self._scored))
+        if self._engine.batch:
+            found["last_closed_bar_timestamp_seconds"] = _one(_closed_s(self._engine.minute))
+        found["instrument_last_bar_timestamp_seconds"] = {
+            (name,): _closed_s(self._last_bar[name])
+            for name in self._engine.run.names[: self._shown]
+            if name in self._last_bar
+        }
+        return found
+
+
+def _one(value: object) -> dict[tuple[str, ...], float]:
+    """Return the series of a family without labels."""
+    return {(): float(value)}  # type: ignore[arg-type]  # Decimal, int or float
+
+
+def _closed_s(minute: int) -> float:
+    """Return when a bar closed, seconds since 1970, by the minute of its open."""
+    return (minute + 1) * 60.0
+
+
+def _positions(held: Sequence[HeldPosition], shown: int) -> Series:
+    largest = sorted(held, key=lambda p: (-abs(p.weight), p.instrument))[:shown]
+    return {
+        "positions": _one(len(held)),
+        "pnl_unrealised": _one(sum(p.unrealised for p in held)),
+        "position_quantity": {(p.instrument,): float(p.quantity) for p in largest},
+        "position_weight_ratio": {(p.instrument,): p.weight for p in largest},
+        "position_pnl_unrealised": {(p.instrument,): float(p.unrealised) for p in largest},
+    }
+
+
+def _trades(trades: TradeFigures) -> Series:
+    found: Series = {"trades": _one(trades.count)}
+    if trades.count:
+        parts = {
+            "gross": trades.gross_bps,
+            "cost": trades.cost_bps,
+            "net": trades.net_bps,
+            "best": trades.best_bps,
+            "worst": trades.worst_bps,
+        }
+        found["trade_return_ratio"] = {(part,): bps / 1e4 for part, bps in parts.items()}
+        found["edge_realised_ratio"] = _one(trades.gross_bps / 1e4)
+    if trades.interval is not None:
+        low, high = trades.interval.low / 1e4, trades.interval.high / 1e4
+        found["trade_net_bound_ratio"] = {("low",): low, ("high",): high}
+    return found
+
+
+def _funnel(counts: FunnelCounts) -> Series:
+    steps = ("scored", "has_edge", "passes_limits", "ordered", "filled")
+    fell_out: Iterable[tuple[str, Mapping[str, int]]] = (
+        ("scored", counts.not_scored),
+        ("has_edge", counts.gate),
+        ("passes_limits", counts.limits),
+        ("ordered", counts.placing),
+        ("filled", counts.unfilled),
+    )
+    return {
+        "funnel_total": {(step,): float(getattr(counts, step)) for step in steps},
+        "refusals_total": {
+            (step, reason): float(count) for step, reasons in fell_out for reason, count in reasons.items()
+        },
+        "exits_total": {(reason,): float(count) for reason, count in counts.exits.items()},
+    }
+
+
+def _experts(experts: Sequence[SkillFigures]) -> Series:
+    judged = [figures for figures in experts if figures.rows]
+    found: Series = {
+        "expert_labels": {(f.name,): float(f.rows) for f in experts},
+        "expert_accuracy_ratio": {(f.name,): f.accuracy for f in judged},
+        "expert_baseline_accuracy_ratio": {
+            (f.name, baseline): share
+            for f in judged
+            for baseline, share in (
+                ("majority", f.majority),
+                ("base_rate", f.base_rate),
+                ("last_label", f.last),
+            )
+        },
+        "expert_over_majority_ratio": {},
+        "expert_hit_ratio": {},
+        "expert_skill_nats": {},
+        "expert_information_coefficient": {},
+    }
+    for f in judged:
+        for name, part, interval in (
+            ("expert_over_majority_ratio", (), f.over_majority),
+            ("expert_hit_ratio", (), f.hit_rate),
+            ("expert_skill_nats", ("all",), f.skill_interval),
+            ("expert_skill_nats", ("move",), f.move),
+            ("expert_skill_nats", ("direction",), f.direction),
+            ("expert_information_coefficient", (), f.ic),
+        ):
+            found[name].update({(f.name, *part, word): value for word, value in _estimates(interval)})
+    return found
+
+
+def _estimates(interval: Interval | None) -> Iterator[tuple[str, float]]:
+    if interval is not None:
+        yield from (("mean", interval.mean), ("low", interval.low), ("high", interval.high))
