@@ -35,7 +35,7 @@ LEAST_MINUTES: Final = 7_200
     default=Path("var/demo"),
     show_default=True,
     type=click.Path(path_type=Path),
-    help="Where model and tape go; an earlier demo there is replaced.",
+    help="Where model, tape and report go; an earlier demo there is replaced.",
 )
 @serve_option
 def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int] | None) -> None:
@@ -45,8 +45,11 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     """
     from adapters.registry import FolderStore
     from adapters.simulator.market import SimulatedMarket
+    from adapters.tape.reader import SqliteTapeReader
     from daemon.commands._model import from_files
     from daemon.commands._replay import replay
+    from daemon.commands._report import report as whole_report
+    from daemon.commands._report import write_page
     from daemon.commands._run import Run, machine
     from daemon.commands._settings import open_settings
     from daemon.commands._training import calm_threads, shown_progress
@@ -71,7 +74,11 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     run = Run(settings, market, first_traded, loaded.model, loaded.files, machine())
     click.echo(f"trading on paper; the regime changes {change - learned:,} minutes into it\n")
     replay(run, market.last_minute + 1, tape)
+    page = folder / "report.html"
+    with SqliteTapeReader(tape) as reader:
+        write_page(whole_report(reader), page)
     click.echo(f"tape: {tape} (papertape verify {tape})", err=True)
+    click.echo(f"report: {page} (for a browser)", err=True)
 
 
 def demo_settings(settings: "Settings") -> "Settings":

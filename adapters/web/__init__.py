@@ -1,0 +1,1 @@
+"""The page of a report: drawn here, computed in `daemon.vitals`. One file, nothing from elsewhere."""

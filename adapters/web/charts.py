@@ -1,0 +1,145 @@
+"""Charts as SVG: lines, bands, bars and marks on one pair of axes. Colours are the page's CSS classes."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from html import escape
+from typing import Final
+
+WIDTH: Final = 960.0
+LEFT: Final = 70.0
+RIGHT: Final = 14.0
+TOP: Final = 12.0
+BOTTOM: Final = 26.0
+N_TICKS: Final = 5
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+
+Points = Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line, or the band between two lines where `low` is given; None leaves a gap.
+
+    `shape` is its CSS class: `line a`, `band a`, `area down`, ...
+    """
+
+    shape: str
+    values: Points
+    low: Points | None = None
+
+
+class Axes:
+    """One chart: `x` are its places in ascending order, all values share the y axis.
+
+    Args:
+        x: (n_points,) numbers; epoch minutes where `time`.
+        series: What is drawn, in this order; lengths as `x`.
+        height: In units of the picture, whose width is 960.
+        form: Says a tick of the y axis.
+        time: Whether x are epoch minutes; else numbers from 0 to 1.
+        width: In units of the picture.
+    """
+
+    def __init__(
+        self,
+        x: Sequence[float],
+        series: Sequence[Series],
+        height: float = 260.0,
+        form: Callable[[float], str] = "{:,.0f}".format,
+        *,
+        time: bool = True,
+        width: float = WIDTH,
+    ) -> None:
+        self._x, self._series, self._time, self._form = x, series, time, form
+        self._height, self._width = height, width
+        self._span = (x[0], x[-1] if x[-1] > x[0] else x[0] + 1.0)
+        lines = [line for one in series for line in (one.values, one.low) if line is not None]
+        known = [value for line in lines for value in line if value is not None] or [0.0, 1.0]
+        low, high = min(known), max(known)
+        room = (high - low) * 0.04 or abs(high) * 0.01 or 1.0
+        self._low, self._high = low - room, high + room
+        self._marks: list[str] = []
+
+    def mark(self, x: float, value: float, shape: str, title: str) -> None:
+        """Put a triangle: up below the value for `buy`, down above it for `sell`; a dot for anything else."""
+        across, up = self._across(x), self._up(value)
+        if shape in {"buy", "sell"}:
+            way = 1 if shape == "buy" else -1
+            path = f"M{across:.1f} {up:.1f}l-4 {7 * way}h8z"
+            drawn = f'<path class="mark {shape}" d="{path}">'
+            self._marks.append(f"{drawn}<title>{escape(title)}</title></path>")
+        else:
+            drawn = f'<circle class="mark {shape}" cx="{across:.1f}" cy="{up:.1f}" r="3.5">'
+            self._marks.append(f"{drawn}<title>{escape(title)}</title></circle>")
+
+    def svg(self, label: str) -> str:
+        """Return the picture; `label` says to a screen reader what it shows."""
+        head = (
+            f'<svg viewBox="0 0 {self._width:g} {self._height:g}" role="img" aria-label="{escape(label)}" '
+            'xmlns="http://www.w3.org/2000/svg">'
+        )
+        drawn = [self._path(one) for one in self._series]
+        return "".join([head, *self._grid(), *drawn, *self._marks, "</svg>"])
+
+    def _path(self, one: Series) -> str:
+        if one.low is None:
+            return f'<path class="{one.shape}" d="{self._line(one.values)}"/>'
+        pairs = [(i, h, lo) for i, (h, lo) in enumerate(zip(one.values, one.low, strict=True))]
+        known = [(i, h, lo) for i, h, lo in pairs if h is not None and lo is not None]
+        there = [f"{self._across(self._x[i]):.1f} {self._up(h):.1f}" for i, h, _ in known]
+        back = [f"{self._across(self._x[i]):.1f} {self._up(lo):.1f}" for i, _, lo in reversed(known)]
+        return f'<path class="{one.shape}" d="M{"L".join([*there, *back])}z"/>' if known else ""
+
+    def _line(self, values: Points) -> str:
+        parts, pen_up = [], True
+        for x, value in zip(self._x, values, strict=True):
+            if value is None:
+                pen_up = True
+                continue
+            parts.append(f"{'M' if pen_up else 'L'}{self._across(x):.1f} {self._up(value):.1f}")
+            pen_up = False
+        return "".join(parts)
+
+    def _grid(self) -> list[str]:
+        parts = []
+        for value in ticks(self._low, self._high):
+            up, text = self._up(value), escape(self._form(value))
+            ends = f'x1="{LEFT:g}" x2="{self._width - RIGHT:g}" y1="{up:.1f}" y2="{up:.1f}"'
+            zero = " zero" if abs(value) < 1e-12 else ""
+            parts.append(f'<line class="grid{zero}" {ends}/>')
+            parts.append(f'<text class="tick y" x="{LEFT - 8:g}" y="{up + 4:.1f}">{text}</text>')
+        first, last = self._span
+        n_labels = 6 if self._width > 600 else 3
+        for number in range(n_labels):
+            x = first + (last - first) * number / (n_labels - 1)
+            text = _when(x, last - first) if self._time else f"{x:.2g}"
+            end = "start" if number == 0 else "end" if number == n_labels - 1 else "middle"
+            place = f'x="{self._across(x):.1f}" y="{self._height - 6:g}" text-anchor="{end}"'
+            parts.append(f'<text class="tick" {place}>{text}</text>')
+        return parts
+
+    def _across(self, x: float) -> float:
+        first, last = self._span
+        return LEFT + (x - first) / (last - first) * (self._width - LEFT - RIGHT)
+
+    def _up(self, value: float) -> float:
+        share = (value - self._low) / (self._high - self._low)
+        return self._height - BOTTOM - share * (self._height - TOP - BOTTOM)
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Return about `N_TICKS` round numbers between `low` and `high` (low < high)."""
+    rough = (high - low) / N_TICKS
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * s for s in _STEPS if power * s >= rough * (1 - 1e-9))
+    first = math.ceil(low / step)
+    return [number * step for number in range(first, math.floor(high / step) + 1)]
+
+
+def _when(minute: float, span: float) -> str:
+    return (_EPOCH + timedelta(minutes=round(minute))).strftime(
+        "%d %b %H:%M" if span < 14_400 else "%d %b %Y"
+    )

@@ -1,0 +1,137 @@
+"""Walks a tape once for its report, and writes the page."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+
+from adapters.host.progress import Progress
+from adapters.tape.reader import SqliteTapeReader
+from adapters.web.page import page
+from daemon import chain
+from daemon.commands._run import CHUNK_ROWS
+from daemon.events import BatchRecord, UniverseChanged, decision_dtype
+from daemon.playback import minutes_of
+from daemon.settings import Settings
+from daemon.vitals.cost_totals import CostTotals
+from daemon.vitals.curves import Curves
+from daemon.vitals.day_book import DayBook
+from daemon.vitals.outcomes import Outcomes
+from daemon.vitals.ratios import Yardstick
+from daemon.vitals.report import Report, Told
+from daemon.vitals.trades import Trades
+
+DAYS_ALWAYS_OPEN, DAYS_OF_SESSIONS = 365, 252
+
+
+def report(reader: SqliteTapeReader, benchmark: str | None = None, n_trials: int | None = None) -> Report:
+    """Return the report of the run on a tape.
+
+    Args:
+        reader: Of the tape.
+        benchmark: Instrument of alpha and beta; that of the features by default, else the first.
+        n_trials: Models tried before this one was chosen.
+
+    Raises:
+        click.UsageError: There is no such instrument, or nothing was decided yet.
+    """
+    n_batches, digest = reader.demand_begun()
+    if not n_batches:
+        raise click.UsageError(
+            f"no minute is decided on the tape {reader.path} yet: there is nothing to report"
+        )
+    header, instruments = reader.header(), reader.instruments()
+    settings = Settings.model_validate_json(header["settings"])
+    names = tuple(instrument.name for instrument in instruments)
+    measure = benchmark or settings.features.benchmark or names[0]
+    if benchmark is not None and benchmark not in names:
+        raise click.UsageError(f"no instrument {benchmark} is on the tape; it has {', '.join(names)}")
+    walk = _Walk(settings, names, json.loads(header["experts"]), n_batches)
+    with Progress("reading the tape", n_batches) as progress:
+        for records, universe in _chunks(reader, names):
+            walk.take(records, universe)
+            progress.reach(records[-1].batch)
+    walk.account.end_day()
+    days = walk.account.days
+    trades = Trades(settings.labels.horizon_minutes, (days[-1].number - days[0].number + 2) * 1440)
+    trades.add(sorted(walk.account.trips, key=lambda trip: trip.exit_minute))
+    always = all(instrument.calendar == "24/7" for instrument in instruments)
+    return Report(
+        told=Told(
+            name=settings.run.name,
+            quote=settings.run.quote,
+            model=header["model_version"],
+            capital=float(settings.run.capital),
+            benchmark=measure,
+            paid={name: float(amount) for name, amount in walk.costs.totals().items()},
+            digest=digest.hex(),
+        ),
+        account=walk.account,
+        curves=walk.curves,
+        outcomes=walk.outcomes.figures(),
+        trades=trades.figures(),
+        by=Yardstick(
+            days_per_year=DAYS_ALWAYS_OPEN if always else DAYS_OF_SESSIONS,
+            benchmark=np.array(walk.account.benchmark(measure)),
+            n_trials=n_trials,
+            seed=settings.run.seed,
+        ),
+    )
+
+
+def write_page(made: Report, file: Path) -> None:
+    """Write a report's page, whole or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f".{file.name}.part")
+    beside.write_text(page(made.to_plain()), encoding="utf-8")
+    beside.replace(file)
+
+
+class _Walk:
+    """Everything that one pass over the batches feeds."""
+
+    def __init__(
+        self, settings: Settings, names: Sequence[str], experts: Sequence[str], n_batches: int
+    ) -> None:
+        capital = float(settings.run.capital)
+        self._decision = decision_dtype(experts)
+        self._names = names
+        self.account = DayBook(capital, names)
+        self.curves = Curves(n_batches, capital)
+        self.costs = CostTotals()
+        self.outcomes = Outcomes(settings.labels, experts, len(names))
+
+    def take(self, records: Sequence[BatchRecord], names: Sequence[str]) -> None:
+        """Take batches that follow each other in one universe."""
+        if names != self._names:
+            self._names = names
+            self.outcomes.regroup(len(names))
+        for record in records:
+            self.account.add(record, names)
+            self.curves.add(record, names)
+            self.costs.add(record.fills)
+        decisions = [np.frombuffer(record.decisions, self._decision) for record in records]
+        row_minute = np.repeat(np.arange(len(records)), [len(rows) for rows in decisions])
+        minutes = minutes_of(records, len(names), without_refused=True)
+        self.outcomes.add(minutes, row_minute, np.concatenate(decisions))
+
+
+def _chunks(
+    reader: SqliteTapeReader, names: tuple[str, ...]
+) -> Iterator[tuple[list[BatchRecord], tuple[str, ...]]]:
+    """Yield runs of batches with the instruments of their bars."""
+    run: list[BatchRecord] = []
+    for record in reader.batches():
+        universe = names
+        for event in map(chain.read_event, record.events):
+            if isinstance(event, UniverseChanged):
+                joined = {instrument.name for instrument in event.added}
+                universe = tuple(sorted((set(universe) - set(event.removed)) | joined))
+        if run and (universe != names or len(run) * len(names) >= CHUNK_ROWS):
+            yield run, names
+            run = []
+        names = universe
+        run.append(record)
+    yield run, names
