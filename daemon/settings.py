@@ -300,6 +300,12 @@ class VitalsSettings(Section):
     window_minutes: int = Field(
         43_200, ge=1440, description="Minutes that rolling figures and intervals look back."
     )
+    drift_window_minutes: int = Field(
+        10_080, ge=1440, le=129_600, description="Minutes that drift (PSI) looks back."
+    )
+    drift_alarm_share: float = Field(
+        0.01, ge=0.001, le=0.1, description="Share of time in drift alarm while nothing drifts, promised."
+    )
 
 
 class TapeSettings(Section):
