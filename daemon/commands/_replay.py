@@ -78,7 +78,8 @@ def _replayed(run: Run, end_minute: int, tape_file: Path, outlasting: ExitStack)
             )
             raise click.exceptions.Exit(128 + stopped_by)
     took_s = clock.monotonic_s() - began_s
-    summary = watcher.summary(run.first_minute, took_s, run.source.outside(run.first_minute, engine.minute))
+    outside = run.source.outside(run.first_minute, end_minute - 1)
+    summary = watcher.summary(run.first_minute, took_s, outside)
     print_summary(sys.stdout, summary.panels(), summary.verdict)
     if feed is not None:
         feed.linger(run.settings.metrics.linger_seconds)

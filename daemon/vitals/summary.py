@@ -99,9 +99,11 @@ class LiveView:
     def line(self) -> str:
         """Return the view as one line, for where no table can be drawn."""
         done = "" if self.done is None else f"{self.done:.0%}  "
+        oldest = max((position.mark_age_minutes for position in self.positions), default=0)
+        marks = f" (oldest mark {oldest} min)" if oldest else ""
         return (
             f"{done}{clock(self.minute)}  equity {self.equity.text()}  day {self.day:+,.2f}  "
-            f"positions {len(self.positions)}  state {self.mode}"
+            f"positions {len(self.positions)}{marks}  state {self.mode}"
         )
 
     def panels(self) -> tuple[Panel, ...]:

@@ -151,7 +151,7 @@ def test_a_live_view_is_tables_or_one_line() -> None:
     )
     assert view.line() == (
         "42%  2024-01-01 00:00  equity 100,012.50 (99,950.10 to 100,020.00)  day -12.25  "
-        "positions 1  state no_entry"
+        "positions 1 (oldest mark 7 min)  state no_entry"
     )
     now, held, closed, skill = view.panels()
     assert ("done", "█" * 13 + "░" * 17 + " 42%") in now[2]
@@ -159,6 +159,9 @@ def test_a_live_view_is_tables_or_one_line() -> None:
     assert closed[2][0] == ("2023-12-31 23:55", "a:BUSDT", "long", "+7.3", "horizon")
     assert closed[2][1][2] == "short"
     assert skill[2][0][0] == "blend"
+    fresh = replace(view, positions=(replace(view.positions[0], mark_age_minutes=0),))
+    assert fresh.panels()[1][2][0][-1] == "now"
+    assert "positions 1  state" in fresh.line()
     endless = replace(view, done=None)
     assert not endless.line().startswith("42%")
     assert endless.panels()[0][2][0] == ("minute", "2024-01-01 00:00")
