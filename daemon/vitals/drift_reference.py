@@ -124,10 +124,10 @@ def _windows(pooled: IntArray, spans: int) -> IntArray:
 
 
 def _thresholds(windows: IntArray, total: IntArray, n_windows: int, rate: float) -> FloatArray:
-    from scipy.special import stdtrit  # noqa: PLC0415 - once a run; commands that need none start faster
-
     if n_windows < MIN_WINDOWS:
         return np.full(len(total), np.inf)
+    from scipy.special import stdtrit  # noqa: PLC0415 - once a run; commands that need none start faster
+
     found = log(np.maximum(psi(windows, total - windows), PSI_FLOOR))
     mean, spread = found.mean(axis=0), found.var(axis=0, ddof=1)
     panel = spread.mean()

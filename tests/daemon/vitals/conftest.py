@@ -1,13 +1,19 @@
 """Random labels with what was said of them, as the engine hands them to vitals."""
 
+import base64
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from scipy.stats import beta, norm
 
 from daemon.kernels import BoolArray, FloatArray
 from daemon.labels import Matured
+
+NORMAL_DECILES = norm.ppf(np.arange(1, 10) / 10).tolist()
+DIRICHLET_DECILES = beta.ppf(np.arange(1, 10) / 10, 5.0, 10.0).tolist()
 
 
 @dataclass(frozen=True)
@@ -70,5 +76,24 @@ def judged() -> Callable[..., Judged]:
             void=np.zeros((n_minutes, 2), dtype=np.int64),
         )
         return Judged(n_minutes, n_instruments, horizon, horizon + 5, matured, said, known)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def reference_fields() -> Callable[..., dict[str, object]]:
+    """Make a bundle's drift reference of independent normal features over ten days, one instrument `x:A`."""
+
+    def make(names: tuple[str, ...], seed: int, n_hours: int = 240) -> dict[str, object]:
+        counts = np.random.default_rng(seed).multinomial(60, [0.1] * 10, (1, n_hours, len(names)))
+        return {
+            "features": list(names),
+            "edges": [NORMAL_DECILES if len(names) == 2 else DIRICHLET_DECILES] * len(names),
+            "instruments": ["x:A"],
+            "first_minute": 0,
+            "span_minutes": 60,
+            "shape": list(counts.shape),
+            "counts": base64.b64encode(zlib.compress(counts.astype("<u2").tobytes())).decode(),
+        }
 
     return make
