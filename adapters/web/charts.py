@@ -77,10 +77,7 @@ class Axes:
 
     def svg(self, label: str) -> str:
         """Return the picture; `label` says to a screen reader what it shows."""
-        head = (
-            f'<svg viewBox="0 0 {self._width:g} {self._height:g}" role="img" aria-label="{escape(label)}" '
-            'xmlns="http://www.w3.org/2000/svg">'
-        )
+        head = f'<svg viewBox="0 0 {self._width:g} {self._height:g}" role="img" aria-label="{escape(label)}">'
         drawn = [self._path(one) for one in self._series]
         return "".join([head, *self._grid(), *drawn, *self._marks, "</svg>"])
 
