@@ -62,6 +62,7 @@ FAMILIES: Final = (
     ),
     Family("drawdown_ratio", "gauge", "1 - equity over its highest value so far."),
     Family("drawdown_worst_ratio", "gauge", "The largest drawdown of the run."),
+    Family("drawdown_longest_seconds", "gauge", "Longest stretch of session time below the highest equity."),
     Family("trading_state", "gauge", "1 for the trading state in force, 0 for the others.", ("state",)),
     Family("instruments", "gauge", "Instruments of the run."),
     Family("positions", "gauge", "Instruments held."),
@@ -102,10 +103,13 @@ FAMILIES: Final = (
     Family("edge_realised_ratio", "gauge", "Mean gross return of round trips in the window."),
     Family("batches_total", "counter", "Minutes decided since this process started."),
     Family("catch_up_batches_total", "counter", "Minutes of those that were filled from history."),
-    Family("bars_expected_total", "counter", "Bars that the instruments' sessions had minutes for."),
+    Family(
+        "bars_expected_total", "counter", "Session minutes of the instruments, each from its first bar on."
+    ),
     Family("bars_received_total", "counter", "Bars that came."),
     Family("bars_synthetic_total", "counter", "Flat bars made for minutes without a trade."),
-    Family("bars_refused_total", "counter", "Bars of sealed minutes that were refused."),
+    Family("bars_refused_total", "counter", "Bars of those received that the features could not take."),
+    Family("bar_gaps_total", "counter", "Runs of session minutes without a bar."),
     Family("events_total", "counter", "Inputs beside the minutes, by kind.", ("kind",)),
     Family("features_not_ready", "gauge", "Instruments with a bar but no ready features, last minute."),
     Family("labels_pending", "gauge", "Scored decisions of the last horizon + 1 minutes, whose labels wait."),
@@ -113,9 +117,9 @@ FAMILIES: Final = (
         "last_closed_bar_timestamp_seconds", "gauge", "When the last decided minute closed, by its own time."
     ),
     Family(
-        "instrument_last_bar_timestamp_seconds",
+        "instrument_last_traded_bar_timestamp_seconds",
         "gauge",
-        "When the instrument's last bar closed, by its own time.",
+        "When the bar closed in which it was last traded: what a position is valued at.",
         ("instrument",),
     ),
     Family("last_commit_timestamp_seconds", "gauge", "When batches were last made durable."),

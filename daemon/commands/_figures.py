@@ -7,7 +7,6 @@ from typing import get_args
 import numpy as np
 
 import daemon
-from daemon.bars.grid import Grid
 from daemon.commands._views import Watcher
 from daemon.engine import Engine
 from daemon.events import (
@@ -58,11 +57,10 @@ class Meter:
             "orders": Counter(dict.fromkeys(ENTRY_WORDS, 0)),
             "fills": Counter(dict.fromkeys((kind.value for kind in FillKind), 0)),
         }
-        self._last_bar: dict[str, int] = {}
+        self._last_traded: dict[str, int] = {}
         self._not_ready = 0
         self._scored: deque[int] = deque(maxlen=engine.run.model.horizon_minutes + 1)
         self._entry_edges: dict[int, tuple[float, int]] = {}
-        self._grid = (engine.run.names, Grid([i.calendar for i in engine.run.instruments]))
 
     # --- what batches bring ---
 
@@ -70,7 +68,7 @@ class Meter:
         """Take batches that are durable; no universe changes within them but before the first."""
         if not batches:
             return
-        self._see_bars(batches)
+        self._see_traded(batches)
         dtype = self._engine.dtype
         for record in batches:
             self._counts["batches"] += 1
@@ -88,28 +86,16 @@ class Meter:
         oldest_hour = (newest.minute - self._engine.run.settings.vitals.window_minutes) // MINUTES_PER_HOUR
         self._entry_edges = {hour: sums for hour, sums in self._entry_edges.items() if hour > oldest_hour}
 
-    def _see_bars(self, batches: Sequence[BatchRecord]) -> None:
-        run = self._engine.run
-        if self._grid[0] != run.names:
-            self._grid = (run.names, Grid([i.calendar for i in run.instruments]))
-        minutes = np.array([record.minute for record in batches], dtype=np.int64)
+    def _see_traded(self, batches: Sequence[BatchRecord]) -> None:
+        names = self._engine.run.names
         rows = np.frombuffer(b"".join(record.bars for record in batches), BAR_RECORD)
-        refused = (rows["flags"] & BAR_FLAG_REFUSED) > 0
-        synthetic = (rows["flags"] & BAR_FLAG_SYNTHETIC) > 0
-        self._counts["bars_expected"] += int(np.count_nonzero(self._grid[1].sessions(minutes) >= 0))
-        self._counts["bars_synthetic"] += int(np.count_nonzero(synthetic))
-        self._counts["bars_refused"] += int(np.count_nonzero(refused))
-        self._counts["bars_received"] += int(np.count_nonzero(~synthetic))
-        # The rows ascend by minute: the last one of an instrument is its newest.
-        newest = np.full(len(run.names), -1, dtype=np.int64)
-        real = rows[~synthetic]
+        real = rows[((rows["flags"] & (BAR_FLAG_SYNTHETIC | BAR_FLAG_REFUSED)) == 0) & (rows["volume"] > 0.0)]
+        # The rows ascend by minute: the last one of an instrument is what it is valued at.
+        newest = np.full(len(names), -1, dtype=np.int64)
         newest[real["instrument"]] = real["minute"]
-        seen = {name: minute for name, minute in zip(run.names, newest.tolist(), strict=True) if minute >= 0}
-        self._last_bar = {
-            name: seen.get(name, self._last_bar.get(name, -1))
-            for name in run.names
-            if name in seen or name in self._last_bar
-        }
+        seen = {name: minute for name, minute in zip(names, newest.tolist(), strict=True) if minute >= 0}
+        known = {**self._last_traded, **seen}
+        self._last_traded = {name: known[name] for name in names if name in known}
 
     def _see_entries(self, record: BatchRecord, decisions: np.ndarray) -> None:
         """Add the edges that the entries of a minute were made for, all towards their side."""
@@ -136,6 +122,7 @@ class Meter:
             "trading_state": {(mode.value,): float(mode is live.mode) for mode in TradingMode},
             "costs": {(name,): float(paid) for name, paid in run.costs.totals().items()},
             "drawdown_worst_ratio": _one(run.drawdown.figures.worst),
+            "drawdown_longest_seconds": _one(60 * run.drawdown.figures.longest_minutes_below),
             "blend_weight_ratio": {(name,): weight for name, weight in self._engine.weights.items()},
             **self._account(live),
             **_positions(live.positions, shown),
@@ -172,18 +159,24 @@ class Meter:
         }
 
     def _inputs(self) -> Series:
-        names = ("batches", "catch_up_batches", *(f"bars_{what}" for what in BAR_COUNTS))
-        found: Series = {f"{name}_total": _one(self._counts[name]) for name in names}
+        coverage = self._engine.run.coverage.figures()
+        found: Series = {
+            f"bars_{what}_total": _one(sum(getattr(figures, what) for figures in coverage))
+            for what in BAR_COUNTS
+        }
+        found["bar_gaps_total"] = _one(sum(figures.gaps for figures in coverage))
+        for name in ("batches", "catch_up_batches"):
+            found[f"{name}_total"] = _one(self._counts[name])
         for name, counter in self._by_label.items():
             found[f"{name}_total"] = {(label,): float(count) for label, count in sorted(counter.items())}
         found["features_not_ready"] = _one(self._not_ready)
         found["labels_pending"] = _one(sum(self._scored))
         if self._engine.batch:
             found["last_closed_bar_timestamp_seconds"] = _one(_closed_s(self._engine.minute))
-        found["instrument_last_bar_timestamp_seconds"] = {
-            (name,): _closed_s(self._last_bar[name])
+        found["instrument_last_traded_bar_timestamp_seconds"] = {
+            (name,): _closed_s(self._last_traded[name])
             for name in self._engine.run.names[: self._shown]
-            if name in self._last_bar
+            if name in self._last_traded
         }
         return found
 

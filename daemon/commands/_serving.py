@@ -104,8 +104,8 @@ class Feed:
         """Go on serving, so that the last figures are scraped too; an interrupt ends it."""
         self.publish()
         if seconds > 0.0:
-            structlog.get_logger().info("metrics_linger", seconds=seconds, hint="Ctrl-C ends it")
             with suppress(KeyboardInterrupt):
+                structlog.get_logger().info("metrics_linger", seconds=seconds, hint="Ctrl-C ends it")
                 time.sleep(seconds)
 
     @contextmanager

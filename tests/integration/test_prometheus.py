@@ -1,0 +1,205 @@
+"""A real Prometheus server scrapes a replay that is running, and has every family."""
+
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.prometheus.families import FAMILIES
+from adapters.tape.reader import SqliteTapeReader
+from daemon.__main__ import main
+from daemon.events import BatchRecord
+from tests.conftest import skip_or_fail
+from tests.integration.command_line import PATIENCE_S, Job, settings_text, started, wait_for
+
+# One replay serves them all.
+pytestmark = pytest.mark.xdist_group("prometheus")
+
+CONFIG = """
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+  - job_name: papertape
+    static_configs: [{{targets: ["{target}"]}}]
+"""
+
+
+def found(program: str) -> str:
+    """Where a program of Prometheus is."""
+    path = shutil.which(program)
+    if path is None:
+        skip_or_fail(f"{program} is not installed: apt-get install prometheus")
+    assert path is not None
+    return path
+
+
+def fetched(url: str) -> str | None:
+    """What stands at an address; None while nobody answers or it is not ready."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - http to loopback
+            return str(answer.read().decode())
+    except (urllib.error.URLError, ConnectionError):
+        return None
+
+
+class Prometheus:
+    """A running server."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def query(self, words: str) -> list[dict[str, Any]]:
+        """The series that a query finds now; none while the server is not ready."""
+        text = fetched(f"http://{self._address}/api/v1/query?{urllib.parse.urlencode({'query': words})}")
+        return [] if text is None else list(json.loads(text)["data"]["result"])
+
+    def value(self, words: str) -> float | None:
+        """The value of the one series that a query finds; None if there is none."""
+        series = self.query(words)
+        return float(series[0]["value"][1]) if len(series) == 1 else None
+
+
+@contextmanager
+def prometheus(target: str, folder: Path) -> Iterator[tuple[Prometheus, "subprocess.Popen[str]"]]:
+    """A server that scrapes a target, killed at the end."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    (folder / "prometheus.yml").write_text(CONFIG.format(target=target), encoding="utf-8")
+    words = [
+        found("prometheus"),
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'series'}",
+        f"--web.listen-address={address}",
+        "--log.level=error",
+    ]
+    with (folder / "prometheus.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder, text=True)
+        try:
+            yield Prometheus(address), process
+        finally:
+            process.kill()
+            process.wait()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A replay that serves its figures, and long after its end still does."""
+
+    process: "subprocess.Popen[str]"
+    address: str
+    tape: Path
+
+
+@pytest.fixture(scope="module")
+def served(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One for the tests of this file."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "serve.yaml").write_text(settings_text(metrics={"linger_seconds": 600}), encoding="utf-8")
+    words = Job(job.folder, config=str(folder / "serve.yaml")).words(str(folder / "served.tape"))
+    log = folder / "stderr.txt"
+    with started([*words, "--serve", "0"], folder) as process:
+        found_in: list[str] = []
+
+        def is_serving() -> bool:
+            text = log.read_text(encoding="utf-8")
+            found_in[:] = re.findall(r"http://(127\.0\.0\.1:\d+)/metrics", text)
+            return bool(found_in)
+
+        assert wait_for(process, is_serving), log.read_text(encoding="utf-8")
+        yield Served(process, found_in[0], folder / "served.tape")
+
+
+def all_figures(served: Served) -> str:
+    """What a scrape finds when the replay is done."""
+    text: list[str] = []
+
+    def is_done() -> bool:
+        text[:] = [fetched(f"http://{served.address}/metrics") or ""]
+        return "papertape_batches_total 1200.0" in text[0]
+
+    assert wait_for(served.process, is_done)
+    return text[0]
+
+
+def last_batch(tape: Path) -> BatchRecord:
+    """The newest batch of a tape."""
+    with SqliteTapeReader(tape) as reader:
+        last = reader.last_batch()
+    assert last is not None
+    return last
+
+
+def awaited(server: Prometheus, process: "subprocess.Popen[str]", words: str) -> list[dict[str, Any]]:
+    """The series of a query that finds some, sooner or later.
+
+    A busy machine may miss a scrape; then all series are stale until the next.
+    """
+    series: list[dict[str, Any]] = []
+
+    def is_there() -> bool:
+        series[:] = server.query(words)
+        return bool(series)
+
+    assert wait_for(process, is_there), words
+    return series
+
+
+def test_a_prometheus_server_scrapes_a_replay_and_has_every_family(served: Served, tmp_path: Path) -> None:
+    with prometheus(served.address, tmp_path) as (server, process):
+        assert wait_for(process, lambda: server.value("papertape_batches_total") == 1200.0), (
+            tmp_path / "prometheus.log"
+        ).read_text(encoding="utf-8")
+        for family in FAMILIES:
+            name = family.full_name + ("_count" if family.kind == "histogram" else "")
+            series = awaited(server, process, name)
+            assert all(set(family.labels) <= set(one["metric"]) for one in series), name
+        (equity,) = awaited(server, process, 'papertape_equity{fills="expected"}')
+        assert float(equity["value"][1]) == float(last_batch(served.tape).book.equity)
+        assert awaited(server, process, "time() - papertape_last_commit_timestamp_seconds < 600")
+        stages = {
+            one["metric"]["stage"] for one in awaited(server, process, "papertape_stage_seconds_sum > 0")
+        }
+        assert stages == {"prepare", "score", "process", "commit"}
+
+
+def test_promtool_has_no_remark(served: Served) -> None:
+    words = [found("promtool"), "check", "metrics"]
+    checked = subprocess.run(words, input=all_figures(served), capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_figures_that_are_served_change_no_digest(served: Served, whole: Path) -> None:
+    assert all_figures(served)
+    assert last_batch(served.tape).digest == last_batch(whole).digest
+
+
+def test_an_interrupt_ends_the_lingering_of_a_replay_that_is_done_and_is_no_failure(served: Served) -> None:
+    # Last in this file: the others need what it ends.
+    assert all_figures(served)
+    log = served.tape.parent / "stderr.txt"
+    assert wait_for(served.process, lambda: "metrics_linger" in log.read_text(encoding="utf-8"))
+    served.process.send_signal(signal.SIGINT)
+    assert served.process.wait(PATIENCE_S) == 0
+
+
+def test_a_port_in_use_is_said_before_anything_is_decided(
+    job: Job, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert main([*job.words(str(tmp_path / "refused.tape")), "--serve", str(port)]) == 2
+    said = capsys.readouterr().err
+    assert f"cannot serve on 127.0.0.1:{port}" in said
+    assert "Traceback" not in said
