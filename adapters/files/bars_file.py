@@ -21,7 +21,10 @@ SAMPLE_ROWS: Final = 1_000
 MISSING_TIME: Final = np.iinfo(np.int64).min
 _PRICES: Final = ("open", "high", "low", "close", "volume")
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_TEXTS: Final = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 _HASH_BYTES: Final = 1 << 20
+_MOST_US: Final = 1 << 62
+"""Beyond this (some 146,000 years) a time in the wrong unit stays where it is, instead of wrapping around."""
 
 Columns = Mapping[str, npt.NDArray[np.generic]]
 
@@ -142,6 +145,7 @@ class BarFile:
             raise self._unreadable(error) from error
         self._has_symbols = columns.symbol in schema
         self._demand(schema)
+        self._demand_kinds(schema)
         taker = columns.taker_volume
         return query.select(
             self._time(query, schema[columns.time]).alias("time_us"),
@@ -167,6 +171,23 @@ class BarFile:
                 f"{self.name}: columns are missing: {'; '.join(missing)}. "
                 f"The file has {', '.join(schema.names())}. "
                 f"Say in the settings, section bars, what the columns are called."
+            )
+
+    def _demand_kinds(self, schema: pl.Schema) -> None:
+        """Complain of columns that hold neither numbers nor texts: polars would make numbers of a date."""
+        asked = [*_PRICES, *(["taker_volume"] if self._settings.taker_volume else [])]
+        columns = [(f"bars.{key}", getattr(self._settings, key), "numbers") for key in asked]
+        if self._has_symbols:
+            columns.append(("bars.symbol", self._settings.symbol, "names"))
+        wrong = [
+            f"{name} is {schema[name]}, not {what} ({setting})"
+            for setting, name, what in columns
+            if not (schema[name].is_numeric() or schema[name] in _TEXTS)
+        ]
+        if wrong:
+            raise BarsError(
+                f"{self.name}: columns hold something else: {'; '.join(wrong)}. "
+                f"Say in the settings, section bars, which columns are meant, or mend the file."
             )
 
     def _time(self, query: pl.LazyFrame, kind: pl.DataType) -> pl.Expr:
@@ -214,7 +235,10 @@ def _number(column: str) -> pl.Expr:
 
 def _scaled(time: pl.Expr, unit: str) -> pl.Expr:
     per_second = _PER_SECOND[unit]
-    return time * (10**6 // per_second) if per_second <= 10**6 else time // (per_second // 10**6)
+    if per_second > 10**6:
+        return time // (per_second // 10**6)
+    factor = 10**6 // per_second
+    return time.clip(-(_MOST_US // factor), _MOST_US // factor) * factor
 
 
 def _by_symbol(frame: pl.DataFrame) -> pl.DataFrame:

@@ -61,10 +61,14 @@ class FolderStore:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-            write_folder(fresh, files)
-            if folder.exists():
-                shutil.rmtree(folder)
-            fresh.rename(folder)
+            try:
+                write_folder(fresh, files)
+                if folder.exists():
+                    shutil.rmtree(folder)
+                fresh.rename(folder)
+            except BaseException:
+                shutil.rmtree(fresh, ignore_errors=True)
+                raise
         except OSError as error:
             raise UserError(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
         return version_of(files)

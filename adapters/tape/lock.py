@@ -5,6 +5,7 @@ SQLite's own locks are held during a transaction only; this one is held for the 
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -40,8 +41,12 @@ class WriterLock:
                 break
             os.close(descriptor)
         self._descriptor: int | None = descriptor
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        except OSError as error:
+            self.release()
+            raise _cannot_be_written(tape, error) from error
 
     def release(self) -> None:
         """Let others write. Harmless when called twice."""
@@ -56,11 +61,17 @@ class WriterLock:
         try:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
-            message = f"the tape {tape} cannot be written: {error.strerror} ({self._path.parent})"
-            raise TapeError(message) from error
+            raise _cannot_be_written(tape, error) from error
 
     def _is_current(self, descriptor: int) -> bool:
         try:
             return os.path.samestat(os.fstat(descriptor), self._path.stat())
         except FileNotFoundError:
             return False
+
+
+def _cannot_be_written(tape: Path, error: OSError) -> TapeError:
+    remedy = "make room there" if error.errno == errno.ENOSPC else "make it writable"
+    return TapeError(
+        f"the tape {tape} cannot be written: {error.strerror} ({tape.parent}); {remedy} or name another tape"
+    )

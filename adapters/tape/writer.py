@@ -55,6 +55,7 @@ class SqliteTapeWriter(TapeWriter):
         self._last_minute = _NEVER
         _make_folder(path)
         self._lock = WriterLock(path)
+        self._is_new = not path.exists()
         try:
             self._connection = open_for_writing(path)
         except BaseException:
@@ -158,11 +159,19 @@ class SqliteTapeWriter(TapeWriter):
         self._last_minute = batches[-1].minute if batches else self._last_minute
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and release the tape. Harmless when called twice."""
+        """Fold the write-ahead log into the file and release the tape. Harmless when called twice.
+
+        A file that this writer made and that was never begun is removed.
+        """
         # A reader may hold the log; then the last one to close folds it.
         with contextlib.suppress(sqlite3.Error):
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
+        if self._is_new and not self.begun:
+            # Whatever kept the run from beginning, it shall not leave a tape on which there is nothing.
+            for suffix in ("", "-wal", "-shm"):
+                with contextlib.suppress(OSError):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
         self._lock.release()
 
     def __enter__(self) -> Self:

@@ -19,9 +19,18 @@ from daemon.events import Instrument, Minutes
 from daemon.kernels import FloatArray, IntArray
 from daemon.settings import Settings
 
+SEEN_MINUTES: Final = 1_440
 MINUTE_US: Final = 60_000_000
 CLOSE_SLACK_US: Final = 1_000_000
 """Venues that stamp the close often stamp the last moment inside the minute: 15:33:59.999."""
+
+
+EARLIEST_US: Final = 315_532_800_000_000
+"""1980-01-01."""
+
+LATEST_US: Final = 4_102_444_800_000_000
+"""2100-01-01. Times beyond these two are times in another unit, and one of them alone would make a run of
+centuries of empty minutes."""
 
 
 class Symbol(Protocol):
@@ -166,6 +175,15 @@ class RecordedBars:
                 counts += np.bincount(asked.instrument[closed], minlength=len(counts))
         return {name: count for name, count in zip(self._names, counts.tolist(), strict=True) if count}
 
+    def demand_good(self, first_minute: int, last_minute: int) -> None:
+        """Read the bars of [first_minute, last_minute] once, to find wrong ones before a run begins.
+
+        Raises:
+            BarsError: As from `blocks`.
+        """
+        for _ in self.blocks(first_minute, last_minute, SEEN_MINUTES):
+            pass
+
     @property
     def _names(self) -> tuple[str, ...]:
         return tuple(instrument.name for instrument in self.instruments)
@@ -176,12 +194,22 @@ class RecordedBars:
         for file in self._files:
             for symbol, span in file.symbols.items():
                 name = full_name(symbol, self._settings.universe.venue)
+                self._demand_plausible(file.name, name, span)
                 found.setdefault(name, (symbol, []))[1].append((file.name, span))
         if not found:
             raise BarsError(
                 f"there are no bars in {', '.join(file.name for file in self._files) or 'no file'}."
             )
         return found
+
+    def _demand_plausible(self, file: str, name: str, span: Symbol) -> None:
+        for time_us in (span.first_us, span.last_us):
+            if not EARLIEST_US <= time_us < LATEST_US:
+                raise BarsError(
+                    f"{file}: {name} has a bar at {np.datetime64(time_us, 'us')}, and bars are from 1980 to "
+                    f"2099. If times are whole numbers, say in bars.time_unit what they count (it is "
+                    f"{self._settings.bars.time_unit!r}); else mend or remove the row."
+                )
 
     def _wanted(self, found: Mapping[str, object]) -> list[str]:
         universe = self._settings.universe

@@ -61,4 +61,8 @@ def command(
         )
     run = Run(settings, source, start, loaded.model, loaded.files, machine(), loaded.funding)
     end = source.last_minute + 1 if until is None else min(until, source.last_minute + 1)
-    replay(run, end, tape_file or Path(settings.tape.path))
+    tape = tape_file or Path(settings.tape.path)
+    if not tape.exists():
+        # Mended bars are other bars, with which a tape does not go on: so none is begun before all are good.
+        source.demand_good(start - 2 * max(plan.warmup_bars, plan.history_rows), end - 1)
+    replay(run, end, tape)
