@@ -7,6 +7,7 @@ from typing import get_args
 import numpy as np
 
 import daemon
+from daemon.commands._health_figures import health_series
 from daemon.commands._views import Watcher
 from daemon.engine import Engine
 from daemon.events import (
@@ -129,6 +130,7 @@ class Meter:
             **_trades(run.trades.figures()),
             **_funnel(run.funnel.counts()),
             **_experts(live.skill),
+            **health_series(run.health.figures()),
             **self._inputs(),
         }
         entries = sum(count for _, count in self._entry_edges.values())

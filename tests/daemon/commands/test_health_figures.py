@@ -1,0 +1,52 @@
+"""Vitals leave the house as they are: thresholds only where they mean something."""
+
+import math
+
+from adapters.prometheus.families import FAMILIES
+from daemon.commands._health_figures import health_series
+from daemon.vitals.calibration import CalibrationFigures
+from daemon.vitals.changes import ChangeFigures
+from daemon.vitals.drift import DriftFigures, FeatureDrift
+from daemon.vitals.health import HealthFigures
+
+FIGURES = HealthFigures(
+    drift={
+        "features": DriftFigures(
+            features=(
+                FeatureDrift("a", 0.9, 0.3, sees=True),
+                FeatureDrift("b", 0.8, 0.4, sees=False),
+                FeatureDrift("c", math.nan, math.inf, sees=True),
+            ),
+            in_alarm=True,
+            episodes=2,
+            judged_hours=10,
+            alarm_hours=4,
+            window_hours=168,
+            n_windows=12,
+            rate=0.01,
+        )
+    },
+    calibration=(
+        CalibrationFigures("trees", 100, 0.61, 0.02, 0.08, 0.47, 0.49),
+        CalibrationFigures("signals", 0, *[math.nan] * 5),
+    ),
+    changes=tuple(
+        ChangeFigures(name, {"adwin": 1, "page_hinkley": 0}, {"adwin": 5, "page_hinkley": -1})
+        for name in ("trees", "signals")
+    ),
+)
+
+
+def test_every_vital_is_a_series_of_a_known_family_with_its_labels() -> None:
+    found = health_series(FIGURES)
+    labels = {family.name: family.labels for family in FAMILIES}
+    assert all(len(key) == len(labels[name]) for name, series in found.items() for key in series)
+    assert found["drift_psi"] == {("features", "a"): 0.9, ("features", "b"): 0.8}
+    assert found["drift_psi_threshold"] == {("features", "a"): 0.3}
+    assert found["drift_alarm"] == {("features",): 1.0}
+    assert found["drift_episodes_total"] == {("features",): 2.0}
+    assert found["expert_expected_accuracy_ratio"] == {("trees",): 0.49}
+    assert found["expert_calibration_error_ratio"] == {("trees",): 0.02}
+    assert found["expert_brier_score"] == {("trees",): 0.61}
+    assert found["expert_matthews_correlation"] == {("trees",): 0.08}
+    assert found["changes_total"][("trees", "adwin")] == 1.0
