@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from daemon.errors import BarsError
+from daemon.events import MINUTES_PER_DAY
 from daemon.kernels import IntArray
 
 ALWAYS: Final = "24/7"
@@ -81,6 +82,22 @@ def minutes_per_year(name: str) -> float:
     first, last = COUNTED_YEARS
     spans = _session_spans(name, first, last)
     return int(np.sum(spans[:, 1] - spans[:, 0])) / (last - first + 1)
+
+
+def days_per_year(name: str) -> int:
+    """Return on how many days (UTC) of a year a session begins, rounded; what annualises a day's return.
+
+    XNYS has 251, a market that never closes 365.
+
+    Raises:
+        BarsError: As from `minutes_per_year`.
+    """
+    if name == ALWAYS:
+        return 365
+    _check_name(name)
+    first, last = COUNTED_YEARS
+    days = np.unique(_session_spans(name, first, last)[:, 0] // MINUTES_PER_DAY)
+    return round(len(days) / (last - first + 1))
 
 
 def union(calendars: Iterable[SessionCalendar]) -> SessionCalendar:

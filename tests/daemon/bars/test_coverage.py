@@ -79,6 +79,14 @@ def test_an_instrument_that_the_warm_up_has_seen_is_expected_from_the_first_minu
     assert (figures.early, figures.expected, figures.gaps, figures.longest_gap) == (0, 3, 1, 2)
 
 
+def test_a_gap_ends_where_whole_minutes_follow() -> None:
+    coverage, minutes = Coverage(of("24/7")), minutes_of(["t..tt.t"])
+    for part in (minutes[:3], minutes[3:5], minutes[5:]):
+        coverage.update(part, part)
+    (figures,) = coverage.figures()
+    assert (figures.gaps, figures.longest_gap, figures.open_gap) == (2, 2, 0)
+
+
 def test_a_bar_that_the_features_refuse_came_all_the_same() -> None:
     coverage, minutes = Coverage(of("24/7")), minutes_of(["ttt"])
     coverage.update(minutes, replace(minutes, present=np.array([[True], [False], [True]])))

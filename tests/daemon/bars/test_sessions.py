@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from daemon.bars.grid import Grid
-from daemon.bars.sessions import SessionCalendar, minutes_per_year, union
+from daemon.bars.sessions import SessionCalendar, days_per_year, minutes_per_year, union
 from daemon.errors import BarsError
 
 
@@ -103,5 +103,7 @@ def test_a_year_has_the_session_minutes_of_its_market() -> None:
     assert minutes_per_year("24/7") == 525_600
     # 252, 251, 250 and 252 days of 390 minutes, less 180 on each of the 1, 1, 2 and 3 half days.
     assert minutes_per_year("XNYS") == ((252 + 251 + 250 + 252) * 390 - 7 * 180) / 4
-    with pytest.raises(BarsError, match="no calendar named"):
-        minutes_per_year("XNOPE")
+    assert (days_per_year("24/7"), days_per_year("XNYS")) == (365, round((252 + 251 + 250 + 252) / 4))
+    for figure in (minutes_per_year, days_per_year):
+        with pytest.raises(BarsError, match="no calendar named"):
+            figure("XNOPE")
