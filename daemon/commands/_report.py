@@ -11,19 +11,20 @@ from adapters.host.progress import Progress
 from adapters.tape.reader import SqliteTapeReader
 from adapters.web.page import page
 from daemon import chain
-from daemon.commands._run import CHUNK_ROWS
-from daemon.events import BatchRecord, UniverseChanged, decision_dtype
+from daemon.bars.coverage import Coverage
+from daemon.bars.sessions import days_per_year
+from daemon.commands._run import CHUNK_ROWS, warmup_minutes
+from daemon.events import BatchRecord, Instrument, UniverseChanged, decision_dtype
 from daemon.playback import minutes_of
 from daemon.settings import Settings
 from daemon.vitals.cost_totals import CostTotals
 from daemon.vitals.curves import Curves
 from daemon.vitals.day_book import DayBook
+from daemon.vitals.importance import most_important
 from daemon.vitals.outcomes import Outcomes
 from daemon.vitals.ratios import Yardstick
 from daemon.vitals.report import Report, Told
 from daemon.vitals.trades import Trades
-
-DAYS_ALWAYS_OPEN, DAYS_OF_SESSIONS = 365, 252
 
 
 def report(reader: SqliteTapeReader, benchmark: str | None = None, n_trials: int | None = None) -> Report:
@@ -48,7 +49,9 @@ def report(reader: SqliteTapeReader, benchmark: str | None = None, n_trials: int
     measure = benchmark or settings.features.benchmark or names[0]
     if benchmark is not None and benchmark not in names:
         raise click.UsageError(f"no instrument {benchmark} is on the tape; it has {', '.join(names)}")
-    walk = _Walk(settings, names, json.loads(header["experts"]), n_batches)
+    walk = _Walk(settings, instruments, json.loads(header["experts"]), n_batches)
+    for minutes in warmup_minutes(reader, instruments):
+        walk.coverage.warm(minutes)
     with Progress("reading the tape", n_batches) as progress:
         for records, universe in _chunks(reader, names):
             walk.take(records, universe)
@@ -57,7 +60,6 @@ def report(reader: SqliteTapeReader, benchmark: str | None = None, n_trials: int
     days = walk.account.days
     trades = Trades(settings.labels.horizon_minutes, (days[-1].number - days[0].number + 2) * 1440)
     trades.add(sorted(walk.account.trips, key=lambda trip: trip.exit_minute))
-    always = all(instrument.calendar == "24/7" for instrument in instruments)
     return Report(
         told=Told(
             name=settings.run.name,
@@ -67,17 +69,19 @@ def report(reader: SqliteTapeReader, benchmark: str | None = None, n_trials: int
             benchmark=measure,
             paid={name: float(amount) for name, amount in walk.costs.totals().items()},
             digest=digest.hex(),
+            importance=tuple(most_important(reader.model_files().get("trees.txt", b""))),
         ),
         account=walk.account,
         curves=walk.curves,
         outcomes=walk.outcomes.figures(),
         trades=trades.figures(),
         by=Yardstick(
-            days_per_year=DAYS_ALWAYS_OPEN if always else DAYS_OF_SESSIONS,
+            days_per_year=max(days_per_year(instrument.calendar) for instrument in instruments),
             benchmark=np.array(walk.account.benchmark(measure)),
             n_trials=n_trials,
             seed=settings.run.seed,
         ),
+        coverage=walk.coverage.figures(),
     )
 
 
@@ -93,9 +97,12 @@ class _Walk:
     """Everything that one pass over the batches feeds."""
 
     def __init__(
-        self, settings: Settings, names: Sequence[str], experts: Sequence[str], n_batches: int
+        self, settings: Settings, instruments: Sequence[Instrument], experts: Sequence[str], n_batches: int
     ) -> None:
         capital = float(settings.run.capital)
+        names = tuple(instrument.name for instrument in instruments)
+        self._known = {instrument.name: instrument for instrument in instruments}
+        self.coverage = Coverage(instruments)
         self._decision = decision_dtype(experts)
         self._names = names
         self.account = DayBook(capital, names)
@@ -106,8 +113,7 @@ class _Walk:
     def take(self, records: Sequence[BatchRecord], names: Sequence[str]) -> None:
         """Take batches that follow each other in one universe."""
         if names != self._names:
-            self._names = names
-            self.outcomes.regroup(len(names))
+            self._regroup(records[0], names)
         for record in records:
             self.account.add(record, names)
             self.curves.add(record, names)
@@ -115,7 +121,19 @@ class _Walk:
         decisions = [np.frombuffer(record.decisions, self._decision) for record in records]
         row_minute = np.repeat(np.arange(len(records)), [len(rows) for rows in decisions])
         minutes = minutes_of(records, len(names), without_refused=True)
+        self.coverage.update(minutes_of(records, len(names)), minutes)
         self.outcomes.add(minutes, row_minute, np.concatenate(decisions))
+
+    def _regroup(self, first: BatchRecord, names: Sequence[str]) -> None:
+        """Go on with other instruments: those that join stand in the events of their first batch."""
+        for event in map(chain.read_event, first.events):
+            if isinstance(event, UniverseChanged):
+                self._known.update({instrument.name: instrument for instrument in event.added})
+        old = {name: column for column, name in enumerate(self._names)}
+        index = np.array([old.get(name, -1) for name in names], dtype=np.int64)
+        self.coverage = self.coverage.regrouped(index, [self._known[name] for name in names])
+        self._names = tuple(names)
+        self.outcomes.regroup(len(names))
 
 
 def _chunks(

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from daemon.bars.coverage import CoverageFigures
 from daemon.labels.matured import Move
+from daemon.vitals.completeness import bars_panel, missing_facts
 from daemon.vitals.cost_totals import COMPONENTS
 from daemon.vitals.curves import Curves
 from daemon.vitals.day_book import DayBook, by_instrument, costs, returns
@@ -32,6 +34,7 @@ class Told:
         benchmark: Instrument that alpha and beta refer to.
         paid: By component of `COMPONENTS`, quote currency.
         digest: Of the tape's newest batch.
+        importance: Feature and share of all splits of the first model's trees, the largest first.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Told:
     benchmark: str
     paid: Mapping[str, float]
     digest: str
+    importance: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +58,7 @@ class Report:
         outcomes: What experts said and what came.
         trades: Of the whole run.
         by: What the ratios are measured by.
+        coverage: Which bars came and which were missing, by instrument.
     """
 
     told: Told
@@ -62,6 +67,7 @@ class Report:
     outcomes: tuple[Outcome, ...]
     trades: TradeFigures
     by: Yardstick
+    coverage: tuple[CoverageFigures, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -143,6 +149,7 @@ class Report:
                 {"instrument": name, "close": curves.prices(name), "marks": curves.shown_marks(name)}
                 for name in self.account.order
             ],
+            "bars": [{**asdict(figures), "absent": figures.absent} for figures in self.coverage],
             "verdict": self.verdict,
         }
 
@@ -174,11 +181,16 @@ class Report:
             )
             for row in self.instruments()
         )
-        return (
+        panels: list[Panel] = [
             ("run", (), run),
             ("figures, from daily returns", ("figure", "value", "95 % interval"), rows),
             ("by instrument", columns, by_name),
-        )
+        ]
+        if self.coverage:
+            panels.append(bars_panel(self.coverage))
+        if missing := missing_facts(self.coverage, {}):
+            panels.append(("missing", (), tuple(missing.items())))
+        return tuple(panels)
 
     def _hit_rate(self) -> Figure:
         trips = self.account.trips

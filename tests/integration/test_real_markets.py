@@ -348,3 +348,17 @@ def test_volatility_is_annualised_by_the_sessions_of_the_market(
 
 def test_a_tape_of_sessions_is_verified(play: Play, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(play(SESSIONS, capsys).tape)]) == 0
+
+
+@pytest.mark.parametrize(("market", "n_days"), [(SPARSE, 365), (SESSIONS, 251)], ids=["kraken", "us_stocks"])
+def test_the_report_of_a_tape_says_the_same_of_what_was_missing(
+    market: Market, n_days: int, play: Play, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played = play(market, capsys)
+    capsys.readouterr()
+    assert main(["report", str(played.tape), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    (bars,) = report["bars"]
+    counts = ("expected", "received", "untraded", "synthetic", "absent", "gaps", "longest_gap")
+    assert [bars[name] for name in counts] == table_row(played.printed, bars["instrument"])
+    assert report["run"]["days_per_year"] == n_days
