@@ -52,7 +52,7 @@ class Yardstick:
     """What ratios are measured by.
 
     Attributes:
-        days_per_year: 365 where trading never stops, 252 on exchanges with sessions.
+        days_per_year: 365 where trading never stops, about 252 on a stock exchange.
         benchmark: (n_days,) daily returns of the benchmark.
         n_trials: Models tried before this one was chosen; None where nobody said.
         seed: Of the bootstrap.

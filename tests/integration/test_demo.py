@@ -67,6 +67,8 @@ def test_the_demo_trades_on_a_live_table_ends_in_a_verdict_and_its_tape_verifies
     assert re.search(r"bps a trade, 95 % interval|too few trades to tell", done.stdout.splitlines()[-1])
     assert "equity" in screen.text
     assert "Traceback" not in screen.text
+    assert "report: shown/report.html" in screen.text
+    assert done.stdout.splitlines()[-1] in (tmp_path / "shown/report.html").read_text(encoding="utf-8")
     verified = papertape(["verify", "shown/demo.tape"], tmp_path)
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
