@@ -22,7 +22,11 @@ COMMAND_LINES: tuple[str, ...] = (
     "tape export demo/demo.tape --out exported",
     "features check {repository}/tests/daemon/features/own_formulas.yaml --bars exported/bars.parquet",
     "train --bars exported/bars.parquet --config small.yaml --to 2024-01-05T06:00",
-    "replay --bars exported/bars.parquet --config small.yaml --from 2024-01-05T06:00 --tape run.tape --serve 0",
+    (
+        "replay --bars exported/bars.parquet --config small.yaml --from 2024-01-05T06:00 --tape run.tape"
+        " --serve 0"
+    ),
     "verify run.tape",
+    "report run.tape --html report.html",
     "pack --model demo/model/trees.txt --bars exported/bars.parquet --config small.yaml --out packed",
 )
