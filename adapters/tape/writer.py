@@ -26,7 +26,7 @@ from adapters.tape.migrate import migrate
 from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.statements import insertion, replacement
 from adapters.tape.universe import Universe
-from daemon.errors import BrokenBoundError, TapeDamagedError, TapeError
+from daemon.errors import BrokenBoundError, TapeDamagedError, TapeError, TapeVersionError
 from daemon.events import BatchRecord, EventRecord, Instrument, Snapshot
 from daemon.ports import TapeWriter
 from daemon.snapshot import encode_snapshot
@@ -215,6 +215,9 @@ class SqliteTapeWriter(TapeWriter):
 
 
 def _make_folder(path: Path) -> None:
+    if path.is_dir():
+        message = f"{path} is a folder; name a file for the tape"
+        raise TapeVersionError(message)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -61,6 +61,11 @@ def command(
         )
     run = Run(settings, source, start, loaded.model, loaded.files, machine(), loaded.funding)
     end = source.last_minute + 1 if until is None else min(until, source.last_minute + 1)
+    if end <= start:
+        from daemon.errors import UserError
+        from daemon.vitals.summary import clock
+
+        raise UserError(f"there is nothing to decide: --to {clock(end)} is not after --from {clock(start)}")
     tape = tape_file or Path(settings.tape.path)
     if not tape.exists():
         # Mended bars are other bars, with which a tape does not go on: so none is begun before all are good.

@@ -16,6 +16,7 @@ import pytest
 
 from adapters.registry import FolderStore
 from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.writer import SqliteTapeWriter
 from daemon.__main__ import main
 from daemon.errors import UserError
 from tests import runs
@@ -437,3 +438,44 @@ def test_settings_of_every_wrong_kind_are_refused_by_field(
     assert said.code == 2
     assert named in said.told, said.told
     assert not (tmp_path / "bad.tape").exists()
+
+
+def test_a_folder_is_no_tape(job: Job, tmp_path: Path, say: Callable[[list[str]], Said]) -> None:
+    said = say(replayed(job, tmp_path, tape=tmp_path))
+    assert (said.code, said.told) == (2, f"{tmp_path} is a folder; name a file for the tape\n")
+    assert not tmp_path.with_name(f"{tmp_path.name}.lock").exists()
+
+
+def test_a_range_that_ends_before_it_begins_makes_no_tape(
+    job: Job, tmp_path: Path, say: Callable[[list[str]], Said]
+) -> None:
+    said = say([*replayed(job, tmp_path), "--to", "2024-01-02T15:00"])
+    assert said.code == 2
+    assert "--to 2024-01-02 15:00 is not after --from 2024-01-02 16:00" in said.told
+    assert not (tmp_path / "bad.tape").exists()
+
+
+def test_a_tape_that_another_run_holds_is_refused_and_left_as_it_is(
+    job: Job, whole: Path, tmp_path: Path, say: Callable[[list[str]], Said]
+) -> None:
+    tape = tmp_path / "bad.tape"
+    shutil.copy(whole, tape)
+    with SqliteTapeWriter(tape):
+        before = tape.read_bytes()
+        said = say(replayed(job, tmp_path))
+        assert tape.read_bytes() == before
+    assert said.code == 2
+    assert f"{tape} is being written by process {os.getpid()}; stop it first" in said.told
+
+
+@pytest.mark.parametrize("what", ["a NaN", "the same bar twice", "a missing column", "no rows"])
+def test_no_model_is_made_of_bars_that_cannot_be_used(
+    what: str, job: Job, bars: Frame, tmp_path: Path, say: Callable[[list[str]], Said]
+) -> None:
+    spoil, named = BAD_BARS[what]
+    spoil(bars).write_parquet(tmp_path / "bad.parquet")
+    words = ["--config", str(job.folder / job.config), "--out", str(tmp_path / "model")]
+    said = say(["train", "--bars", str(tmp_path / "bad.parquet"), *words])
+    assert said.code == 2
+    assert re.search(named, said.told), said.told
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.parquet"]
