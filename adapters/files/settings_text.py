@@ -65,6 +65,7 @@ def _value(value: object) -> str:
     yaml.default_flow_style = True
     yaml.width = sys.maxsize
     yaml.representer.add_representer(Decimal, _represent_decimal)
+    yaml.representer.add_representer(str, _represent_text)
     text = io.StringIO()
     yaml.dump(_plain(value), text)
     # A scalar as a whole document is ended by a line of three dots.
@@ -81,6 +82,12 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     return value
+
+
+def _represent_text(representer: BaseRepresenter, value: str) -> ScalarNode:
+    # ruamel writes `?0` in a flow list as it is, and reads it back as a key.
+    style = '"' if value.startswith("?") else None
+    return representer.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
 
 def _represent_decimal(representer: BaseRepresenter, value: Decimal) -> ScalarNode:

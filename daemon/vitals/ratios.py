@@ -91,7 +91,8 @@ def resamples(n_days: int, seed: int) -> IntArray:
     """Return (N_RESAMPLES, n_days) positions of days: circular blocks of about n^(1/3) days, 5 at least."""
     block = max(5, round(n_days ** (1 / 3)))
     n_blocks = -(-n_days // block)
-    starts = np.random.default_rng(seed).integers(0, n_days, (N_RESAMPLES, n_blocks))
+    generator = np.random.default_rng(seed)
+    starts = generator.integers(0, n_days, (N_RESAMPLES, n_blocks))
     days = (starts[:, :, None] + np.arange(block)) % n_days
     return days.reshape(N_RESAMPLES, -1)[:, :n_days]
 

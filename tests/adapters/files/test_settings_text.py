@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel, SecretStr
 from ruamel.yaml import YAML
@@ -30,6 +30,7 @@ def settings_with(text: str, number: float, money: Decimal, names: list[str], sy
     )
 
 
+@example(text="a", number=1.0, money=Decimal(1), names=["?0"], symbols=[])
 @given(
     text=WORDS,
     number=st.floats(0, 10),
