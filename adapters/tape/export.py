@@ -82,7 +82,9 @@ def _write(target: Path, table: TapeTable, told: Told | None) -> Path:
             raise
 
     try:
-        register_io_source(frames, schema=table.schema).sink_parquet(unfinished)
+        # Given a name, polars may make the file after it has failed, and so after it was taken away here.
+        with unfinished.open("wb") as file:
+            register_io_source(frames, schema=table.schema).sink_parquet(file)
         unfinished.replace(target)
     except pl.exceptions.PolarsError as error:
         raise raised[0] if raised else TapeError(f"{target} cannot be written: {error}") from error
