@@ -84,3 +84,7 @@ class TapeDamagedError(TapeError):
 
 class BrokenBoundError(PapertapeError):
     """An internal promise was broken: a defect of papertape, never the user's fault."""
+
+
+class FeedError(PapertapeError):
+    """A venue refuses for good: an unknown symbol, a ban, an answer that is not its own."""

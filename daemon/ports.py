@@ -1,10 +1,11 @@
 """What the core asks of the world, as Protocols in events and plain data. `adapters` implement them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
 from daemon.events import BatchRecord, Instrument, Minutes, Snapshot
+from daemon.feed import BarClosed, FeedMessage
 
 Files = Mapping[str, bytes]
 """A model bundle: file name -> content."""
@@ -41,6 +42,29 @@ class RunSource(BarSource, Protocol):
 
     def outside(self, first_minute: int, last_minute: int) -> Mapping[str, int]:
         """Return by instrument how many bars of [first_minute, last_minute] lie outside its sessions."""
+
+
+class Feed(Protocol):
+    """Live bars of some of a run's instruments, over one or more connections that it keeps up by itself."""
+
+    @property
+    def name(self) -> str:
+        """Names it in events, metrics and logs."""
+
+    def messages(self) -> AsyncIterator[FeedMessage]:
+        """Connect, and yield what comes, for ever: a connection that breaks is made again with backoff.
+
+        A loss is a message (`FeedLost`), never an exception. Closing the iterator closes the sockets.
+        """
+
+    async def history(self, instrument: str, first_minute: int, last_minute: int) -> Sequence[BarClosed]:
+        """Fetch the final bars of [first_minute, last_minute], ascending; minutes without one are absent.
+
+        Waits where the venue asks to (`Retry-After`) and tries again after what passes.
+
+        Raises:
+            FeedError: The venue refuses for good (unknown symbol, ban); says which and why.
+        """
 
 
 class TapeWriter(Protocol):
