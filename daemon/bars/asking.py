@@ -1,0 +1,79 @@
+"""Which history is asked for, and when again. At most one request of an instrument is under way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from daemon.feed import BarClosed
+from daemon.settings import SealingSettings
+
+LONGEST_WAIT_MS: Final = 600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A wish for the final bars of [first_minute, last_minute]."""
+
+    feed: str
+    instrument: str
+    first_minute: int
+    last_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What history said to an `Ask`: its bars, or why there are none."""
+
+    ask: Ask
+    bars: Sequence[BarClosed] = ()
+    failure: str | None = None
+
+
+class Asking:
+    """The asks of a sequencer.
+
+    Args:
+        rules: How long to wait after a failure.
+    """
+
+    def __init__(self, rules: SealingSettings) -> None:
+        self._retry_ms = int(rules.retry_seconds * 1000)
+        self._under_way: set[str] = set()
+        self._failures: dict[str, int] = {}
+        self._due_ms: dict[str, int] = {}
+        self._wanted: list[Ask] = []
+
+    def want(self, ask: Ask, now_ms: int, *, urgent: bool = False) -> None:
+        """Ask, unless this lane's last request is under way or it is too early for the next.
+
+        An urgent wish waits only after a failure.
+        """
+        early = now_ms < self._due_ms.get(ask.instrument, now_ms)
+        if ask.instrument in self._under_way or (
+            early and not (urgent and not self.is_failing(ask.instrument))
+        ):
+            return
+        self._under_way.add(ask.instrument)
+        self._wanted.append(ask)
+
+    def answered(self, ask: Ask, now_ms: int, *, wait_minutes: int) -> None:
+        """Take note of an answer; the lane is not asked for again for so long."""
+        self._under_way.discard(ask.instrument)
+        self._failures.pop(ask.instrument, None)
+        self._due_ms[ask.instrument] = now_ms + wait_minutes * 60_000
+
+    def failed(self, ask: Ask, now_ms: int) -> None:
+        """Take note of a failure: wait, longer each time."""
+        self._under_way.discard(ask.instrument)
+        failures = self._failures.get(ask.instrument, 0)
+        self._failures[ask.instrument] = failures + 1
+        self._due_ms[ask.instrument] = now_ms + min(LONGEST_WAIT_MS, self._retry_ms << min(failures, 20))
+
+    def is_failing(self, instrument: str) -> bool:
+        """Say whether the last request of this lane failed."""
+        return instrument in self._failures
+
+    def drain(self) -> tuple[Ask, ...]:
+        """Hand over the new asks."""
+        wanted, self._wanted = tuple(self._wanted), []
+        return wanted

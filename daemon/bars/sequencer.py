@@ -1,0 +1,326 @@
+"""The machine between the feeds and the engine: puts live bars on the minute grid and seals the minutes.
+
+No clock, no socket: messages go in with the time they came, time goes in by `advance`, and `Drained` comes
+out. The rules, for every instrument alone:
+
+- A minute is *resolved* when its bar is there, or history says that nobody traded. History is asked from
+  `grace_seconds` after the minute's end on, for what is missing; a lost stream is polled the same way.
+- A minute is *sealed* when every instrument that is awaited is resolved, or at `deadline_seconds`. It is
+  never opened again. Rows go out in order: bars behind a gap wait until history has filled it.
+- What is resolved after its minute was sealed goes out as `Backfill` before the next minute.
+- A minute sealed when the one behind it is over already is `catch_up`: its orders could not be filled any
+  more. Such minutes wait for history as long as it answers (`catch_up_seconds`).
+- A halted instrument (no bar for `universe.halt_minutes`) and one whose history fails are not awaited.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from daemon.bars.asking import Answer, Ask, Asking
+from daemon.bars.frame_counts import FrameCounts
+from daemon.bars.lane import HELD_MINUTES, Came, Lane, LaneCounts, LaneStart
+from daemon.bars.liveness import Liveness
+from daemon.bars.open_minutes import OpenMinutes
+from daemon.bars.settled import Row, backfill, fill, unfilled
+from daemon.diagnostics import Arrival, Diagnostics, StoredBar, Unapplied
+from daemon.events import Backfill, FeedLost, FeedRestored, Instrument, Minutes
+from daemon.feed import BarClosed, FeedMessage, FrameIgnored, FrameRefused, PriceSeen
+from daemon.settings import Settings
+
+MINUTE_MS: Final = 60_000
+
+TICK_MS: Final = 1_000
+"""Longest time between two calls of `advance`."""
+
+ASKED_MINUTES: Final = 1_000
+"""Most minutes of one request, and most that history is read ahead of the seal: a page of most venues."""
+
+NOTED_MOST: Final = 10_000
+"""Most diagnostic rows between two calls of `drain`; further ones are only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What came out since the last time.
+
+    Attributes:
+        inputs: For the engine, in order.
+        asks: For the feeds' history.
+        diagnostics: For the tape.
+    """
+
+    inputs: Sequence[Minutes | Backfill | FeedLost | FeedRestored]
+    asks: Sequence[Ask]
+    diagnostics: Diagnostics
+
+
+class Sequencer:
+    """Feeds' messages in, sealed minutes out.
+
+    Args:
+        settings: Its sections `sealing`, `universe` and `bars`.
+        instruments: Of the run, sorted by name: the columns.
+        feeds: By feed, the instruments it brings; together those of the run, each once.
+        first_minute: The first minute to seal.
+        now_ms: Epoch milliseconds.
+        starts: Where instruments stand; default: nothing is known of them.
+        lost: By feed, instruments that are lost as the run knows.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        instruments: Sequence[Instrument],
+        feeds: Mapping[str, Iterable[str]],
+        first_minute: int,
+        now_ms: int,
+        *,
+        starts: Mapping[str, LaneStart] | None = None,
+        lost: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
+        self._rules = settings.sealing
+        self._halt_minutes = settings.universe.halt_minutes
+        self._most_flat = settings.bars.max_synthetic_minutes if self._rules.empty == "flat" else 0
+        calendars = {instrument.calendar for instrument in instruments}
+        self._calendars = {name: OpenMinutes(name) for name in sorted(calendars)}
+        self._lanes = [
+            _lane(one.name, self._calendars[one.calendar], first_minute - 1, (starts or {}).get(one.name))
+            for one in instruments
+        ]
+        self._column = {lane.name: at for at, lane in enumerate(self._lanes)}
+        before = lost or {}
+        self._live = {
+            name: Liveness(name, brought, now_ms, before.get(name, ())) for name, brought in feeds.items()
+        }
+        self._feed_of = {name: live for live in self._live.values() for name in live.instruments}
+        self._asking = Asking(self._rules)
+        self.frames = {name: FrameCounts() for name in feeds}
+        self._now_ms = self._progress_ms = self._looked_ms = now_ms
+        self._sealed = first_minute - 1
+        self._next = self._after(self._sealed)
+        self._behind = False
+        self._inputs: list[Minutes | Backfill | FeedLost | FeedRestored] = []
+        self._stored: list[StoredBar] = []
+        self._arrivals: list[Arrival] = []
+        self.unnoted = 0
+
+    # --- what is known ---
+
+    @property
+    def next_minute(self) -> int:
+        """The minute that will be sealed next."""
+        return self._next
+
+    @property
+    def counts(self) -> Mapping[str, LaneCounts]:
+        """What came, by instrument."""
+        return {lane.name: lane.counts for lane in self._lanes}
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """By feed, how many instruments its stream does not deliver."""
+        return {name: live.n_lost for name, live in self._live.items()}
+
+    @property
+    def wake_ms(self) -> int:
+        """When `advance` has to be called at the latest."""
+        end = (self._next + 1) * MINUTE_MS
+        due = (end, end + self._grace_ms, end + self._deadline_ms)
+        return min([self._now_ms + TICK_MS, *(at for at in due if at > self._now_ms)])
+
+    # --- what goes in ---
+
+    def take(self, feed: str, message: FeedMessage, received_ms: int) -> None:
+        """Take a message of a feed."""
+        live, frames = self._live[feed], self.frames[feed]
+        match message:
+            case BarClosed():
+                self._take_bar(live, frames, message, received_ms)
+            case PriceSeen():
+                live.hear(message.instrument, received_ms)
+            case FeedLost():
+                live.lose(message.instruments, message.reason)
+            case FeedRestored():
+                live.reconnect(message.instruments, received_ms)
+            case FrameRefused():
+                frames.refused += 1
+            case FrameIgnored():
+                frames.ignore(message.name)
+
+    def answer(self, answer: Answer, now_ms: int) -> None:
+        """Take what history said."""
+        ask = answer.ask
+        lane = self._lanes[self._column[ask.instrument]]
+        if answer.failure is not None:
+            self._asking.failed(ask, now_ms)
+            return
+        halted = lane.idle >= self._halt_minutes
+        self._asking.answered(ask, now_ms, wait_minutes=self._rules.halted_poll_minutes if halted else 0)
+        self._progress_ms = now_ms
+        for bar in answer.bars:
+            if bar.instrument == ask.instrument and ask.first_minute <= bar.minute <= ask.last_minute:
+                self._offer(lane, bar, now_ms, streamed=False)
+        # Only what joins the resolved minutes is known; a stream may have closed the gap meanwhile.
+        if ask.first_minute <= lane.known + 1:
+            lane.declare(ask.last_minute)
+
+    def advance(self, now_ms: int) -> None:
+        """Let time pass, never backwards; seal what is due."""
+        self._now_ms = max(self._now_ms, now_ms)
+        if self._now_ms >= self._looked_ms + TICK_MS:
+            self._looked_ms = self._now_ms
+            for live in self._live.values():
+                self._look_after(live)
+        self._inputs += [news for live in self._live.values() if (news := live.news()) is not None]
+        self._ask()
+        while self._is_due():
+            self._seal()
+            self._ask()
+
+    def drain(self) -> Drained:
+        """Hand over what came out."""
+        diagnostics = Diagnostics(tuple(self._stored), tuple(self._arrivals))
+        drained = Drained(tuple(self._inputs), self._asking.drain(), diagnostics)
+        self._inputs, self._stored, self._arrivals = [], [], []
+        return drained
+
+    # --- bars ---
+
+    def _take_bar(self, live: Liveness, frames: FrameCounts, bar: BarClosed, received_ms: int) -> None:
+        column = self._column.get(bar.instrument)
+        lag_ms = received_ms - (bar.minute + 1) * MINUTE_MS
+        if column is None or bar.problem() is not None or lag_ms < -self._rules.max_skew_seconds * 1000:
+            frames.refused += 1
+            if column is not None:
+                self._lanes[column].counts.refused += 1
+            return
+        frames.lags_ms.append(lag_ms)
+        live.hear(bar.instrument, received_ms)
+        self._offer(self._lanes[column], bar, received_ms, streamed=True)
+
+    def _offer(self, lane: Lane, bar: BarClosed, received_ms: int, *, streamed: bool) -> None:
+        if bar.minute not in lane.minutes or bar.problem() is not None:
+            lane.counts.refused += 1
+            return
+        came = lane.take(bar, received_ms, streamed=streamed)
+        if came in {Came.LATE, Came.REVISION}:
+            kind = Unapplied.LATE if came is Came.LATE else Unapplied.REVISION
+            if len(self._stored) < NOTED_MOST:
+                self._stored.append(StoredBar(kind, bar, received_ms))
+            else:
+                self.unnoted += 1
+
+    # --- asking ---
+
+    def _ask(self) -> None:
+        """Ask history for what is open and should have come."""
+        # Not far ahead of the seal: what has come waits in memory.
+        ripe = min((self._now_ms - self._grace_ms) // MINUTE_MS - 1, self._next + ASKED_MINUTES - 1)
+        for lane in self._lanes:
+            if lane.resolve(ripe):
+                continue
+            if ripe - lane.known > HELD_MINUTES:
+                lane.give_up_to(ripe - HELD_MINUTES)
+            live = self._feed_of[lane.name]
+            if not self._rules.confirm_empty and not live.is_lost(lane.name) and not lane.has_behind(ripe):
+                lane.declare(ripe)
+                continue
+            span = lane.open_before(ripe)
+            if span is None:
+                continue
+            waited = self._now_ms - (span[0] + 1) * MINUTE_MS
+            if waited > self._rules.gap_minutes * MINUTE_MS and self._asking.is_failing(lane.name):
+                lane.give_up()
+            ask = Ask(live.feed, lane.name, span[0], min(span[1], span[0] + ASKED_MINUTES - 1))
+            self._asking.want(ask, self._now_ms, urgent=lane.has_behind(span[0]))
+
+    def _look_after(self, live: Liveness) -> None:
+        """Find silence, and instruments that only history brings."""
+        silence_ms = int(self._rules.silence_seconds * 1000)
+        now, then = self._now_ms // MINUTE_MS, (self._now_ms - silence_ms) // MINUTE_MS
+        trading = []
+        for name in live.instruments:
+            lane = self._lanes[self._column[name]]
+            if lane.unheard >= self._rules.mute_minutes:
+                lane.unheard = 0
+                live.mute(name)
+            if lane.idle < self._halt_minutes and now in lane.minutes and then in lane.minutes:
+                trading.append(name)
+        live.find_silent(self._now_ms, silence_ms, trading)
+
+    # --- sealing ---
+
+    def _is_awaited(self, lane: Lane) -> bool:
+        """Say whether the next minute waits for this lane."""
+        if self._next not in lane.minutes or lane.idle >= self._halt_minutes:
+            return False
+        if not self._asking.is_failing(lane.name):
+            return True
+        # Without history only the stream can bring it, if nothing else is missing.
+        return lane.resolve(self._next - 1) and not self._feed_of[lane.name].is_lost(lane.name)
+
+    def _is_due(self) -> bool:
+        end = (self._next + 1) * MINUTE_MS
+        if self._now_ms >= end + MINUTE_MS:
+            if not self._behind:
+                # After a stop, or a jump of the clock: history gets its time.
+                self._behind, self._progress_ms = True, self._now_ms
+            deadline = self._progress_ms + int(self._rules.catch_up_seconds * 1000)
+        else:
+            self._behind = False
+            deadline = end + self._deadline_ms
+        if self._now_ms >= deadline:
+            return True
+        awaited = 0
+        for lane in self._lanes:
+            if self._is_awaited(lane):
+                awaited += 1
+                if not lane.resolve(self._next):
+                    return False
+        return awaited > 0 or self._now_ms >= end + self._deadline_ms
+
+    def _seal(self) -> None:
+        minute = self._next
+        sealed = unfilled(minute, len(self._lanes), catch_up=self._now_ms >= (minute + 2) * MINUTE_MS)
+        for column, lane in enumerate(self._lanes):
+            lane.resolve(minute)
+            if lane.known < minute - 1 or lane.cursor < minute - 1:
+                self._backfill(lane, minute - 1)
+            for row in lane.settle(minute, self._most_flat):
+                fill(sealed, column, row)
+                self._note_arrival(row)
+        self._inputs.append(sealed)
+        self._sealed, self._next = minute, self._after(minute)
+
+    def _backfill(self, lane: Lane, minute: int) -> None:
+        rows = list(lane.settle(minute, self._most_flat))
+        if rows:
+            self._inputs.append(backfill(lane.name, rows))
+        for row in rows:
+            self._note_arrival(row)
+
+    def _note_arrival(self, row: Row) -> None:
+        if row.received_ms is None:
+            return
+        if len(self._arrivals) < NOTED_MOST:
+            self._arrivals.append(Arrival(row.bar.instrument, row.bar.minute, row.received_ms))
+        else:
+            self.unnoted += 1
+
+    def _after(self, minute: int) -> int:
+        return min(calendar.after(minute) for calendar in self._calendars.values())
+
+    @property
+    def _grace_ms(self) -> int:
+        return int(self._rules.grace_seconds * 1000)
+
+    @property
+    def _deadline_ms(self) -> int:
+        return int(self._rules.deadline_seconds * 1000)
+
+
+def _lane(name: str, minutes: OpenMinutes, before: int, start: LaneStart | None) -> Lane:
+    if start is None or start.minute is None:
+        return Lane(name, minutes, before)
+    return Lane(name, minutes, start.minute, start.close, start.has_taker, start.idle, start.minute)
