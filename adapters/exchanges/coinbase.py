@@ -13,11 +13,10 @@ Frames (ours, shortened):
 
 `last_match`, sent once after subscribing, is the newest trade before it, and tells where the numbers stand: a
 connection that is replaced in time loses no minute. `last_trade_id` has been 0 for months at a time (a defect
-reported to Coinbase in 2021): 0 is taken for "not said". What the archive has (`/products/ID/candles`,
-checked on recorded trades and bars): open and close are the first and last trade's prices, volume the sum of
-sizes in base units, and a minute without a trade is absent. `side` is the maker's, so takers bought where it
-says `sell`; but the archive does not say it, and a figure that half of all bars lack is worse than none: it
-is left out.
+reported to Coinbase in 2021): 0 is taken for "not said". What the archive has (`/products/ID/candles`, as
+documented): open and close are the first and last trade's prices, volume the sum of sizes in base units, and
+a minute without a trade is absent. `side` is the maker's, so takers bought where it says `sell`; but the
+archive does not say it, and a figure that half of all bars lack is worse than none: it is left out.
 
 **Connection**: subscribe within 5 s or be closed; 8 requests a second from one address. The frames of one
 product are in order, and some may be dropped when the reader is slow, which the trades' numbers show.
