@@ -1,4 +1,4 @@
-"""Every recorded frame of our venues is read or ignored by name; none raises, none is dropped without a word."""
+"""Every recorded frame of our venues is read or ignored by name; none raises, none is dropped unsaid."""
 
 from collections import Counter
 
@@ -59,9 +59,9 @@ def outcomes(file: str) -> Counter[str]:
     return counts
 
 
-@pytest.mark.skipif(bool(FILES), reason="the recordings are there")
 def test_the_recordings_are_there() -> None:
-    skip_or_fail(f"recorded frames are not at {FRAMES}: tests of parsers need them")
+    if not FILES:
+        skip_or_fail(f"recorded frames are not at {FRAMES}: tests of parsers need them")
 
 
 @pytest.mark.parametrize("file", FILES)
