@@ -88,3 +88,12 @@ class BrokenBoundError(PapertapeError):
 
 class FeedError(PapertapeError):
     """A venue refuses for good: an unknown symbol, a ban, an answer that is not its own."""
+
+
+class HistoryTooOldError(FeedError):
+    """A venue keeps no bars that old: those minutes are not to be had, which is not the same as empty ones."""
+
+    def __init__(self, instrument: str, first_minute: int) -> None:
+        """Keep `first_minute`, the oldest epoch minute that can be asked for."""
+        super().__init__(f"the history of {instrument} begins at epoch minute {first_minute}")
+        self.first_minute = first_minute

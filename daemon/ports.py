@@ -63,7 +63,8 @@ class Feed(Protocol):
         Waits where the venue asks to (`Retry-After`) and tries again after what passes.
 
         Raises:
-            FeedError: The venue refuses for good (unknown symbol, ban); says which and why.
+            HistoryTooOldError: The venue keeps nothing that old; says from which minute on it does.
+            FeedError: The venue refuses for good (unknown symbol, ban) or does not answer; says which and why.
         """
 
 
@@ -133,3 +134,6 @@ class Clock(Protocol):
 
     def monotonic_s(self) -> float:
         """Seconds that never go back, from an unstated origin."""
+
+    def epoch_s(self) -> float:
+        """Seconds since 1970-01-01 UTC, as the machine has it; may jump."""
