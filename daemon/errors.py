@@ -91,7 +91,7 @@ class FeedError(PapertapeError):
 
 
 class HistoryTooOldError(FeedError):
-    """A venue keeps no bars that old: those minutes are not to be had, which is not the same as empty ones."""
+    """A venue keeps no bars that old: those minutes are not to be had, which is more than empty."""
 
     def __init__(self, instrument: str, first_minute: int) -> None:
         """Keep `first_minute`, the oldest epoch minute that can be asked for."""

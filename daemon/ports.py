@@ -64,7 +64,7 @@ class Feed(Protocol):
 
         Raises:
             HistoryTooOldError: The venue keeps nothing that old; says from which minute on it does.
-            FeedError: The venue refuses for good (unknown symbol, ban) or does not answer; says which and why.
+            FeedError: The venue refuses for good (unknown symbol, ban) or does not answer; says why.
         """
 
 
