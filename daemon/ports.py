@@ -135,5 +135,9 @@ class Clock(Protocol):
     def monotonic_s(self) -> float:
         """Seconds that never go back, from an unstated origin."""
 
+
+class WallClock(Clock, Protocol):
+    """A clock that also knows what time it is."""
+
     def epoch_s(self) -> float:
         """Seconds since 1970-01-01 UTC, as the machine has it; may jump."""

@@ -22,7 +22,7 @@ from adapters.exchanges.watch import Watch
 from daemon.errors import FeedError
 from daemon.events import FeedLost, FeedRestored
 from daemon.feed import BarClosed, FeedMessage, FrameRefused, PriceSeen
-from daemon.ports import Clock
+from daemon.ports import WallClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class ExchangeFeed:
         self,
         venue: Venue,
         symbols: Sequence[str],
-        clock: Clock,
+        clock: WallClock,
         chance: Random,
         rules: FeedRules | None = None,
     ) -> None:

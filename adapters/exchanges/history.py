@@ -15,7 +15,7 @@ from adapters.exchanges.retry_after import epoch_s_of, retry_after_s
 from adapters.exchanges.venue import HistoryPage, HistoryRefusedError, HistoryRequest, Venue
 from daemon.errors import FeedError, HistoryTooOldError
 from daemon.feed import BarClosed, FrameRefused
-from daemon.ports import Clock
+from daemon.ports import WallClock
 
 MAX_BODY_BYTES: Final = 8 << 20
 SLOW_DOWN: Final = frozenset((418, 429))
@@ -67,7 +67,7 @@ class History:
     def __init__(
         self,
         venue: Venue,
-        clock: Clock,
+        clock: WallClock,
         chance: Random,
         on_refused: Callable[[FrameRefused], None],
         patience: Patience | None = None,
