@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -179,6 +180,10 @@ async def test_a_wrong_address_is_not_found() -> None:
 # --- faults ---
 
 
+def made(kind: str, **fields: float) -> Fault:
+    return msgspec.convert({"fault": kind, **fields}, Fault)
+
+
 async def struck(
     fault: Fault, minutes: int = 3, forming_every_s: float = 0.0
 ) -> tuple[SimulatedExchange, list[bytes], int | None]:
@@ -200,7 +205,7 @@ def minutes_of(frames: list[bytes]) -> list[int]:
 
 @pytest.mark.parametrize("kind", ["disconnect", "truncated"])
 async def test_a_broken_connection_closes_without_a_word(kind: str) -> None:
-    _, frames, code = await struck(Fault(fault=kind))
+    _, frames, code = await struck(made(kind))
     assert (frames, code) == ([], 1006)
 
 
@@ -212,7 +217,7 @@ async def test_a_shutdown_is_announced_and_carried_out() -> None:
 
 async def test_garbage_and_monsters_come_between_good_frames() -> None:
     for kind, size in (("garbage", 10), ("oversized", 2 << 20)):
-        _, frames, code = await struck(Fault(fault=kind))
+        _, frames, code = await struck(made(kind))
         assert len(frames[0]) >= size
         assert code is None
         assert minutes_of(frames[1:]) == [0, 1, 2]
@@ -220,7 +225,7 @@ async def test_garbage_and_monsters_come_between_good_frames() -> None:
 
 async def test_silence_ends_and_what_was_said_meanwhile_is_gone() -> None:
     for kind in ("silence", "stall"):
-        _, frames, code = await struck(Fault(fault=kind, for_s=90.0))  # type: ignore[arg-type]
+        _, frames, code = await struck(made(kind, for_s=90.0))
         assert (minutes_of(frames), code) == ([1, 2], None)
 
 
@@ -300,7 +305,7 @@ async def test_faults_are_made_over_a_connection_and_nonsense_is_answered() -> N
 def test_every_fault_is_explained() -> None:
     kinds = set(MEANING)
     for kind in kinds:
-        Fault(fault=kind)  # type: ignore[arg-type]
+        made(kind)
     assert len(kinds) == 19
 
 
