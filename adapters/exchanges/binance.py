@@ -51,7 +51,6 @@ from adapters.exchanges.venue import (
     ReconnectAsked,
     Said,
     StreamRules,
-    SubscriptionRefused,
 )
 from daemon.feed import BarClosed
 
@@ -128,7 +127,7 @@ class BinanceParser(FrameReader):
             return self._events(_EVENTS.decode(frame))
         outer = _FRAME.decode(frame)
         if outer.error:
-            return [SubscriptionRefused("", excerpt(bytes(outer.error)))]
+            return self.not_sent(excerpt(bytes(outer.error)))
         if not outer.data:
             return self._answer(outer) if outer.id is not None else self._event(outer)
         inner = bytes(outer.data)

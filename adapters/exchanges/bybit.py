@@ -45,7 +45,6 @@ from adapters.exchanges.venue import (
     HistoryRules,
     Said,
     StreamRules,
-    SubscriptionRefused,
 )
 
 MINUTE_MS: Final = 60_000
@@ -134,7 +133,7 @@ class BybitParser(FrameReader):
         if answer.ret_msg == "pong" or answer.op == "pong":
             return self.ignored("pong")
         if answer.success is False:
-            return [SubscriptionRefused("", answer.ret_msg[:200])]
+            return self.not_sent(answer.ret_msg)
         if answer.success is True:
             return self.ignored("subscription confirmed")
         if answer.ret_code is not None:

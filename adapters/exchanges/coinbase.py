@@ -57,7 +57,6 @@ from adapters.exchanges.venue import (
     InstrumentAlive,
     Said,
     StreamRules,
-    SubscriptionRefused,
 )
 from daemon.feed import BarClosed, FrameRefused, PriceSeen
 
@@ -142,7 +141,7 @@ class CoinbaseParser(FrameReader):
         if kind.type == "subscriptions":
             return self.ignored("subscription confirmed")
         if kind.type == "error":
-            return [SubscriptionRefused("", f"{kind.message}: {kind.reason}"[:200])]
+            return self.not_sent(f"{kind.message}: {kind.reason}")
         return self._other(kind)
 
     def _other(self, kind: _Kind) -> list[Said]:

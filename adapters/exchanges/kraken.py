@@ -52,7 +52,6 @@ from adapters.exchanges.venue import (
     HistoryRules,
     Said,
     StreamRules,
-    SubscriptionRefused,
 )
 from daemon.feed import BarClosed
 
@@ -203,7 +202,7 @@ class KrakenParser(FrameReader):
             return self.ignored("pong")
         if answer.success is False:
             instrument = self.instrument(answer.symbol or "") or ""
-            return [SubscriptionRefused(instrument, _TEXT.decode(answer.error)[:200] if answer.error else "")]
+            return self.not_sent(_TEXT.decode(answer.error) if answer.error else "", instrument)
         return self.ignored("subscription confirmed")
 
     def _foreign(self, frame: _Frame) -> list[Said]:

@@ -52,7 +52,6 @@ from adapters.exchanges.venue import (
     ReconnectAsked,
     Said,
     StreamRules,
-    SubscriptionRefused,
 )
 from daemon.feed import BarClosed
 
@@ -147,7 +146,7 @@ class OkxParser(FrameReader):
         if event == "subscribe":
             return self.ignored("subscription confirmed")
         if event == "error":
-            return [SubscriptionRefused("", f"{answer.msg[:180]} (code {answer.code})")]
+            return self.not_sent(f"{answer.msg} (code {answer.code})")
         if event == "notice" and answer.code == RECONNECT_NOTICE:
             return [ReconnectAsked(answer.msg[:200])]
         if event in {"notice", "channel-conn-count", "channel-conn-count-error", "unsubscribe"}:

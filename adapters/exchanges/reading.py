@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeVar
 
 import msgspec
 
-from adapters.exchanges.venue import HistoryPage, HistoryRefusedError, Said
+from adapters.exchanges.venue import HistoryPage, HistoryRefusedError, Said, SubscriptionRefused
 from daemon.feed import BarClosed, FrameIgnored, FrameRefused, PriceSeen
 
 EXCERPT_CHARACTERS: Final = 200
@@ -171,6 +171,10 @@ class FrameReader:
     def ignored(self, name: str) -> list[Said]:
         """Return that a frame is known and says nothing about bars."""
         return [FrameIgnored(self.feed, name)]
+
+    def not_sent(self, reason: str, instrument: str = "") -> list[Said]:
+        """Return that the venue will not send what was asked for."""
+        return [SubscriptionRefused(instrument, reason[:EXCERPT_CHARACTERS])]
 
     def instrument(self, symbol: str) -> str | None:
         """Return `venue:SYMBOL` of a symbol that was asked for."""

@@ -4,9 +4,10 @@ from collections import Counter
 
 import pytest
 
+from adapters.exchanges.catalogue import VENUES
 from adapters.exchanges.venue import InstrumentAlive, ReconnectAsked, SubscriptionRefused
 from daemon.feed import BarClosed, FrameIgnored, FrameRefused, PriceSeen
-from tests.adapters.exchanges.parsers import LONG_AFTER, VENUES, lines_of, symbols_in
+from tests.adapters.exchanges.recordings import LONG_AFTER, lines_of, symbols_in
 from tests.conftest import REPOSITORY, skip_or_fail
 
 FRAMES = REPOSITORY.parent / "shared" / "frames"

@@ -5,11 +5,11 @@ import math
 
 import pytest
 
+from adapters.exchanges.catalogue import VENUES
 from adapters.exchanges.coinbase import Coinbase
 from adapters.exchanges.kraken import Kraken
 from adapters.exchanges.okx import Okx
 from adapters.exchanges.venue import HistoryPage, HistoryRefusedError, Venue
-from tests.adapters.exchanges.parsers import VENUES
 from tests.conftest import REPOSITORY, skip_or_fail
 
 FRAMES = REPOSITORY.parent / "shared" / "frames"

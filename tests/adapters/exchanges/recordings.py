@@ -1,30 +1,13 @@
-"""One parser a venue for tests, and frames of every venue to feed it."""
+"""What recorded frames are about."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from adapters.exchanges.binance import BinanceSpot, binance_usd_m
-from adapters.exchanges.bybit import Bybit, bybit_linear
-from adapters.exchanges.coinbase import Coinbase
-from adapters.exchanges.kraken import Kraken
-from adapters.exchanges.okx import Okx
-from adapters.exchanges.venue import Venue
-
 LONG_AFTER: Final = datetime(2027, 1, 1, tzinfo=UTC).timestamp()
 """A clock that no recorded frame is ahead of."""
-
-VENUES: Final[Mapping[str, Callable[[], Venue]]] = {
-    "binance": BinanceSpot,
-    "binance_um": binance_usd_m,
-    "bybit": Bybit,
-    "bybit_linear": bybit_linear,
-    "coinbase": Coinbase,
-    "kraken": Kraken,
-    "okx": Okx,
-}
 
 SYMBOL_KEYS: Final = frozenset(("s", "instId", "product_id", "symbol"))
 
