@@ -3,7 +3,8 @@
 It serves recorded or generated bars at any speed, on loopback.
 Beside Binance's own addresses it has two of its own: `/papertape/clock` sends the exchange's time
 (`{"now_ms": ...}`, answered with the same), and `/papertape/control` takes faults as JSON
-(`adapters.simulator.faults.Fault`), `{"fault": "clear"}`, `{"pace": "pause"}` and `{"pace": "resume"}`.
+(`adapters.simulator.faults.Fault`), `{"fault": "?"}`, `{"fault": "clear"}`, `{"pace": "pause"}` and
+`{"pace": "resume"}`.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from adapters.simulator.book import Book, forming
-from adapters.simulator.faults import Fault, Faults
+from adapters.simulator.faults import MEANING, Fault, Faults
 from adapters.simulator.pace import Pace
 from adapters.simulator.rest import Rest
 from adapters.simulator.streams import StreamConnection
@@ -256,6 +257,8 @@ class SimulatedExchange:
                 (self.pace.pause if asked["pace"] == "pause" else self.pace.resume)()
             elif asked.get("fault") == "clear":
                 self.faults.clear()
+            elif asked.get("fault") == "?":
+                asked["meaning"] = MEANING
             else:
                 await self.strike(msgspec.convert(asked, Fault))
         except msgspec.ValidationError as error:
