@@ -70,3 +70,6 @@ class Diagnostics:
     def __bool__(self) -> bool:
         """Whether there is anything."""
         return bool(self.bars or self.arrivals or self.indications)
+
+
+NO_DIAGNOSTICS = Diagnostics()

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
+from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
 from daemon.events import BatchRecord, Instrument, Minutes, Snapshot
 from daemon.feed import BarClosed, FeedMessage
 
@@ -71,8 +72,13 @@ class Feed(Protocol):
 class TapeWriter(Protocol):
     """The one writer of a tape. Everything given to one call is committed in one transaction."""
 
-    def append(self, batches: Sequence[BatchRecord], snapshot: Snapshot | None = None) -> None:
-        """Commit a group of batches, and the snapshot after its last one where there is one.
+    def append(
+        self,
+        batches: Sequence[BatchRecord],
+        snapshot: Snapshot | None = None,
+        diagnostics: Diagnostics = NO_DIAGNOSTICS,
+    ) -> None:
+        """Commit a group of batches, the snapshot after its last one, and what is kept beside them.
 
         Raises:
             TapeError: The group is not on the tape; the error says why (full disk, lost lock, ...).
@@ -141,3 +147,13 @@ class WallClock(Clock, Protocol):
 
     def epoch_s(self) -> float:
         """Seconds since 1970-01-01 UTC, as the machine has it; may jump."""
+
+
+class LiveClock(WallClock, Protocol):
+    """A clock that can be waited for: simulated time runs fast, a test's jumps."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970-01-01 UTC; may jump."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for so many of its seconds."""

@@ -25,6 +25,7 @@ _CHECKED: Final = (
     schema.snapshot,
     schema.revision,
     schema.arrival,
+    schema.indication,
 )
 """Tables whose rows carry a checksum."""
 

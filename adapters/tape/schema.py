@@ -224,6 +224,19 @@ arrival = Table(
 )
 """When a bar reached this machine: diagnostic, no part of the chain. Written by live feeds."""
 
+indication = Table(
+    "indication",
+    metadata,
+    Column("order_id", Key, primary_key=True, autoincrement=False),
+    _required("instrument", Integer),
+    _required("minute", BigInteger),
+    _required("price", Double),
+    _required("committed_us", BigInteger),
+    _required("received_us", BigInteger),
+    _required("checksum", LargeBinary),
+)
+"""The first price seen after the commit of a decision with an order: diagnostic. Written by live feeds."""
+
 tip = Table(
     "tip",
     metadata,

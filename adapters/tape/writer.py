@@ -20,12 +20,14 @@ from adapters.tape.connection import (
     revision_of,
     transaction,
 )
+from adapters.tape.diagnostics import insert as insert_diagnostics
 from adapters.tape.group import GroupRows
 from adapters.tape.lock import WriterLock
 from adapters.tape.migrate import migrate
 from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.statements import insertion, replacement
 from adapters.tape.universe import Universe
+from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
 from daemon.errors import BrokenBoundError, TapeDamagedError, TapeError, TapeVersionError
 from daemon.events import BatchRecord, EventRecord, Instrument, Snapshot
 from daemon.ports import TapeWriter
@@ -126,12 +128,18 @@ class SqliteTapeWriter(TapeWriter):
         self._recall()
         return genesis
 
-    def append(self, batches: Sequence[BatchRecord], snapshot: Snapshot | None = None) -> None:
+    def append(
+        self,
+        batches: Sequence[BatchRecord],
+        snapshot: Snapshot | None = None,
+        diagnostics: Diagnostics = NO_DIAGNOSTICS,
+    ) -> None:
         """Commit a group of batches, and the snapshot after its last one where there is one.
 
         Args:
             batches: They follow the tape's newest batch without a gap; their digests are set.
             snapshot: The state after the last of them (after the newest on the tape, if there are none).
+            diagnostics: What is kept beside them.
 
         Raises:
             TapeError: The group is not on the tape; the error says why (full disk, ...).
@@ -152,6 +160,7 @@ class SqliteTapeWriter(TapeWriter):
                 content = encode_snapshot(snapshot)
                 checksum = row_checksum("snapshot", (number, content))
                 self._connection.execute(replacement(schema.snapshot), (number, content, checksum))
+            insert_diagnostics(self._connection, diagnostics, group.universe)
             self._insert_tip(number, digest)
         # Only what is committed is remembered: after a refused group the same group can be tried again.
         self._tip = (number, digest)

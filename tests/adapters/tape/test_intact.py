@@ -36,6 +36,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample:
     with changing(sample.path) as connection:
         for table, row in (
             (schema.arrival, (samples.FIRST_MINUTE, 1, 12_345)),
+            (schema.indication, (7, 1, samples.FIRST_MINUTE, 1.5, 12_000, 13_000)),
             (schema.revision, (samples.FIRST_MINUTE, 1, 0, "late", 12_345, 1.0, 2.0, 0.5, 1.5, 3.0, None)),
         ):
             connection.execute(insertion(table), (*row, row_checksum(table.name, row)))

@@ -1,0 +1,70 @@
+"""Bars that entered nothing, arrivals and indications come back as they were given."""
+
+import sqlite3
+from math import isnan, nan
+from pathlib import Path
+
+import pytest
+
+from adapters.tape import diagnostics
+from adapters.tape.intact import check_intact
+from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.writer import SqliteTapeWriter
+from daemon.diagnostics import Arrival, Diagnostics, Indication, StoredBar, Unapplied
+from daemon.errors import TapeDamagedError
+from daemon.feed import BarClosed
+from tests.adapters.tape import samples
+
+MINUTE = samples.FIRST_MINUTE
+NAME = samples.instruments()[1].name
+LATE = StoredBar(Unapplied.LATE, BarClosed(NAME, MINUTE, 1.0, 2.0, 0.5, 1.5, 3.0, 1.25), 1_700_000_000_123)
+REVISED = StoredBar(
+    Unapplied.REVISION, BarClosed(NAME, MINUTE, 1.0, 2.0, 0.5, 1.75, 3.0, nan), 1_700_000_000_456
+)
+SEEN = Indication(4, NAME, MINUTE + 1, 1.625, 1_700_000_060_100, 1_700_000_060_350)
+CAME = Arrival(NAME, MINUTE, 1_700_000_000_007)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    sample = samples.write(tmp_path / "run.tape", n=5)
+    with SqliteTapeWriter(sample.path) as tape:
+        tape.append((), None, Diagnostics((LATE,), (CAME,), (SEEN,)))
+        tape.append((), None, Diagnostics((REVISED, REVISED)))
+    return sample.path
+
+
+def test_diagnostics_come_back_and_the_tape_is_intact(path: Path) -> None:
+    with SqliteTapeReader(path) as reader:
+        late, first, second = diagnostics.stored_bars(reader)
+        assert late == LATE
+        assert isnan(first.bar.taker)
+        assert (first.kind, first.bar.close, first.received_ms) == (REVISED.kind, 1.75, REVISED.received_ms)
+        assert second.received_ms == REVISED.received_ms
+        assert list(diagnostics.arrivals(reader)) == [CAME]
+        assert list(diagnostics.indications(reader)) == [SEEN]
+        assert list(check_intact(reader)) == []
+
+
+def test_a_changed_diagnostic_row_is_found(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE indication SET price = 9.0")
+    connection.close()
+    with SqliteTapeReader(path) as reader:
+        (finding,) = check_intact(reader)
+        assert "indication" in str(finding)
+        with pytest.raises(TapeDamagedError, match="indication"):
+            list(diagnostics.indications(reader))
+
+
+def test_a_tape_of_the_first_schema_is_brought_up_to_this_one(tmp_path: Path) -> None:
+    sample = samples.write(tmp_path / "old.tape", n=3)
+    with sqlite3.connect(sample.path) as connection:
+        connection.execute("DROP TABLE indication")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    with SqliteTapeWriter(sample.path) as tape:
+        tape.append((), None, Diagnostics(indications=(SEEN,)))
+    with SqliteTapeReader(sample.path) as reader:
+        assert list(diagnostics.indications(reader)) == [SEEN]
+        assert list(check_intact(reader)) == []
