@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-# The composition roots and the asyncio shell.
-SHELL = ("commands/", "__main__.py", "service.py")
+# The composition roots and the asyncio shells.
+SHELL = ("commands/", "__main__.py", "live.py", "service.py")
 
 CALLS = {
     "open",

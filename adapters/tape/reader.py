@@ -43,6 +43,7 @@ _ADMITTED_BARS: Final = text(
     )
     .order_by(schema.bar.c.minute, schema.bar.c.instrument)
 )
+_NEWEST_ROWS: Final = "SELECT * FROM bar WHERE minute >= ? ORDER BY minute DESC, instrument DESC"
 _NEWEST_NUMBER: Final = "SELECT max(number) FROM batch"
 _EVENTS_OF_KIND: Final = "SELECT * FROM event WHERE kind = ? ORDER BY seq"
 _CHANGES_OF_UNIVERSE: Final = "SELECT * FROM event WHERE kind = ? AND batch BETWEEN 1 AND ? ORDER BY seq"
@@ -264,6 +265,15 @@ class SqliteTapeReader(TapeReader):
                 return first_needed(self._connection, minute, n_rows, ids)
         except MalformedCellError as error:
             raise self.damage(str(error)) from error
+
+    def newest_rows(self, first_minute: int) -> Iterator[tuple[str, int, float, float, int]]:
+        """Yield (instrument, minute, close, taker, flags) of the bars since `first_minute`, newest first."""
+        tip = self.tip()
+        names = {key: name for name, key in self.universe_after(tip[0] if tip else 0).known.items()}
+        for row in self.rows(_NEWEST_ROWS, (first_minute,)):
+            bar = self._cell(lambda cells, _: packed_bars([cells])[0][0], row, "bar")
+            key = int(bar["instrument"])
+            yield names[key], int(bar["minute"]), float(bar["close"]), float(bar["taker"]), int(bar["flags"])
 
     def universe_after(self, number: int) -> Universe:
         """Return the universe after batch `number`."""

@@ -19,11 +19,13 @@ class FrameCounts:
 
     Attributes:
         refused: Frames or bars that could not be what they claimed.
+        losses: How often the feed said that it lost something.
         ignored: Known frames that say nothing of bars, by name.
         lags_ms: Of the last streamed bars: when they came less when their minute ended.
     """
 
     refused: int = 0
+    losses: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
     lags_ms: deque[int] = field(default_factory=lambda: deque(maxlen=LAGS))
 

@@ -4,8 +4,8 @@ Minutes up to `cursor` are settled: their row, or that there is none, has gone o
 `known` are resolved: each has a bar that is held, or nobody traded in it. What lies behind is open.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from math import isnan, nan
 from typing import Final
@@ -46,6 +46,31 @@ class LaneStart:
     close: float = nan
     has_taker: bool = False
     idle: int = 0
+
+
+def lane_starts(
+    rows: Iterable[tuple[str, int, float, float, bool]], names: Iterable[str]
+) -> dict[str, LaneStart]:
+    """Return where lanes stand after a run's rows so far.
+
+    Args:
+        rows: (instrument, minute, close, taker, synthetic), newest first; read until all is known.
+        names: Of the instruments.
+    """
+    starts: dict[str, LaneStart] = {}
+    searching = set(names)
+    for name, minute, close, taker, synthetic in rows:
+        if name not in searching:
+            continue
+        start = starts.get(name, LaneStart(minute, close, not isnan(taker)))
+        if synthetic:
+            starts[name] = replace(start, idle=start.idle + 1)
+        else:
+            starts[name] = start
+            searching.discard(name)
+            if not searching:
+                break
+    return starts
 
 
 @dataclass(slots=True)

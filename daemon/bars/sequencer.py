@@ -140,6 +140,7 @@ class Sequencer:
             case PriceSeen():
                 live.hear(message.instrument, received_ms)
             case FeedLost():
+                frames.losses += 1
                 live.lose(message.instruments, message.reason)
             case FeedRestored():
                 live.reconnect(message.instruments, received_ms)

@@ -12,7 +12,7 @@ resume clears every cause but a stale feed and measures drawdown and daily loss 
 otherwise the same rule would fire again in the next minute.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self, cast
 
 from daemon.events import MINUTES_PER_DAY, CommandKind, StateChange, TradingMode
@@ -61,6 +61,11 @@ class TradingState:
     def causes(self) -> Mapping[str, TradingMode]:
         """The causes that stand, with the mode each asks for."""
         return self._causes
+
+    @property
+    def lost(self) -> Mapping[str, Sequence[int]]:
+        """By lost feed, its instruments (indices)."""
+        return self._lost
 
     def observe(self, minute: int, equity: float) -> tuple[StateChange, ...]:
         """Take in the equity after a minute's marks; call it for every minute before the policy decides.

@@ -1,0 +1,320 @@
+"""The live service: feeds -> one bounded queue -> sequencer -> engine on its own thread -> tape -> sinks.
+
+One task per feed reads its messages, one task per request fetches history, one task ticks; a single loop
+puts all of it through the sequencer and hands the sealed minutes to the engine. Nothing else touches either.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from daemon.bars.asking import Answer, Ask
+from daemon.bars.sequencer import Drained, Sequencer
+from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics, Indication
+from daemon.engine import Engine
+from daemon.errors import FeedError, PapertapeError
+from daemon.events import AnyEvent, BatchRecord, FeedLost, Minutes, Snapshot
+from daemon.feed import FeedMessage, PriceSeen
+from daemon.indications import Indications
+from daemon.ports import Clock, Feed
+from daemon.service import Sink, Timed, untimed
+from daemon.settings import SealingSettings
+
+LiveCommit = Callable[[Sequence[BatchRecord], Snapshot | None, Diagnostics], None]
+"""Makes batches durable, the snapshot after the last of them, and what is kept beside them."""
+
+IndicationSink = Callable[[Indication], None]
+"""Sees the first price after a decision."""
+
+HISTORY_TIMEOUT_S: Final = 120.0
+"""A request for history that takes longer has failed."""
+
+REOPEN_S: Final = (5.0, 300.0)
+"""Pause before a feed that ended is listened to again: the first, doubling up to the last."""
+
+CHUNK_ROWS: Final = 8_192
+"""Bars decided at once while catching up; between two such chunks a stop is heard."""
+
+COMMANDS_MOST: Final = 100
+"""Most events from outside that wait for their minute; further ones are refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Onlookers:
+    """Who sees what a run does. They are called on the event loop, must return at once and not raise.
+
+    Attributes:
+        sinks: See batches after they are durable.
+        indicated: See the first price after a decision.
+        timed: Measures the stages `prepare`, `score`, `process` and `commit`; for any thread.
+    """
+
+    sinks: Sequence[Sink] = ()
+    indicated: Sequence[IndicationSink] = ()
+    timed: Timed = untimed
+
+
+NOBODY: Final = Onlookers()
+
+
+class LiveRun:
+    """A run on live feeds.
+
+    Args:
+        engine: At the tape's end.
+        sequencer: At the minute behind it.
+        feeds: By the names that the sequencer knows.
+        clock: The time.
+        rules: Section `sealing` of the settings.
+        commit: Called on the engine's thread, before any sink sees what it is given.
+        onlookers: Who sees it.
+
+    Attributes:
+        sequencer: Puts bars on the grid; read its counts, nothing else.
+        indications: What first prices and fills came to.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        sequencer: Sequencer,
+        feeds: Mapping[str, Feed],
+        clock: Clock,
+        rules: SealingSettings,
+        commit: LiveCommit,
+        onlookers: Onlookers = NOBODY,
+    ) -> None:
+        self.sequencer = sequencer
+        self.indications = Indications()
+        self._engine = engine
+        self._feeds = feeds
+        self._clock = clock
+        self._commit = commit
+        self._onlookers = onlookers
+        self._inbox: asyncio.Queue[tuple[str, FeedMessage, int]] = asyncio.Queue(rules.queue_messages)
+        self._slots = {name: asyncio.Semaphore(rules.history_requests) for name in feeds}
+        self._answers: deque[Answer] = deque()
+        self._woken = asyncio.Event()
+        self._events: list[AnyEvent] = []
+        self._told: list[tuple[AnyEvent, asyncio.Future[None]]] = []
+        self._diagnostics = NO_DIAGNOSTICS
+        self._chunk_minutes = max(1, CHUNK_ROWS // len(engine.run.names))
+
+    @property
+    def queued(self) -> int:
+        """How many messages wait."""
+        return self._inbox.qsize()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set; then finish the batch at hand, leave a snapshot and close the feeds.
+
+        Raises:
+            PapertapeError: It cannot go on (the tape cannot be written, ...); nothing uncommitted was seen.
+        """
+        failure: PapertapeError | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="engine") as thread:
+            async with asyncio.TaskGroup() as group:
+                tasks: set[asyncio.Task[None]] = set()
+
+                def start(work: Awaitable[None]) -> None:
+                    task = group.create_task(_awaited(work))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+
+                for name, feed in self._feeds.items():
+                    start(self._listen(name, feed))
+                start(self._tick())
+                start(self._hear(stop))
+                try:
+                    await self._work(stop, thread, start)
+                except PapertapeError as error:
+                    failure = error
+                finally:
+                    for task in tuple(tasks):
+                        task.cancel()
+        for _, told in self._told:
+            told.cancel()
+        if failure is not None:
+            raise failure
+
+    async def submit(self, event: AnyEvent) -> None:
+        """Let an event (a command, new settings, ...) in before the next minute; return when it is durable.
+
+        Raises:
+            asyncio.CancelledError: The run ended before.
+            FeedError: Too many events wait already.
+        """
+        if len(self._told) >= COMMANDS_MOST:
+            raise FeedError(f"{COMMANDS_MOST} events wait for their minute already; try again later")
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._told.append((event, told))
+        await told
+
+    # --- what comes in ---
+
+    async def _listen(self, name: str, feed: Feed) -> None:
+        """Put a feed's messages into the queue, for ever. A full queue holds the feed's sockets back."""
+        pause_s, longest_s = REOPEN_S
+        while True:
+            messages = feed.messages()
+            try:
+                async for message in messages:
+                    await self._inbox.put((name, message, self._clock.now_ms()))
+                    self._woken.set()
+                    pause_s = REOPEN_S[0]
+                reason = "its messages ended"
+            except FeedError as error:
+                reason = str(error)
+            lost = FeedLost(feed=name, instruments=(), reason=reason)
+            await self._inbox.put((name, lost, self._clock.now_ms()))
+            self._woken.set()
+            await self._clock.sleep(pause_s)
+            pause_s = min(2 * pause_s, longest_s)
+
+    async def _tick(self) -> None:
+        """Wake the loop when time has something to say."""
+        while True:
+            wait_ms = self.sequencer.wake_ms - self._clock.now_ms()
+            await self._clock.sleep(max(0.001, wait_ms / 1000))
+            self._woken.set()
+
+    async def _hear(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._woken.set()
+
+    async def _fetch(self, ask: Ask) -> None:
+        """Fetch what the sequencer wants to know."""
+        feed = self._feeds[ask.feed]
+        async with self._slots[ask.feed]:
+            fetching = asyncio.ensure_future(feed.history(ask.instrument, ask.first_minute, ask.last_minute))
+            limit = asyncio.ensure_future(self._clock.sleep(HISTORY_TIMEOUT_S))
+            try:
+                await asyncio.wait((fetching, limit), return_when=asyncio.FIRST_COMPLETED)
+                if fetching.done():
+                    answer = Answer(ask, fetching.result())
+                else:
+                    answer = Answer(ask, failure=f"no answer within {HISTORY_TIMEOUT_S:g} s")
+            except FeedError as error:
+                answer = Answer(ask, failure=str(error))
+            finally:
+                limit.cancel()
+                if fetching.cancel():
+                    with suppress(asyncio.CancelledError, FeedError):
+                        await fetching
+        self._answers.append(answer)
+        self._woken.set()
+
+    # --- what is made of it ---
+
+    async def _work(
+        self, stop: asyncio.Event, thread: ThreadPoolExecutor, start: Callable[[Awaitable[None]], None]
+    ) -> None:
+        while not stop.is_set():
+            await self._woken.wait()
+            self._woken.clear()
+            self._take_in()
+            self.sequencer.advance(self._clock.now_ms())
+            drained = self.sequencer.drain()
+            for ask in drained.asks:
+                start(self._fetch(ask))
+            await self._decide(drained, stop, thread)
+        await self._in(thread, lambda: self._commit((), self._engine.snapshot(), self._take_diagnostics()))
+
+    def _take_in(self) -> None:
+        """Put what waits through the sequencer: no more than the queue held when it was looked at."""
+        for _ in range(self._inbox.qsize()):
+            name, message, received_ms = self._inbox.get_nowait()
+            if isinstance(message, PriceSeen):
+                seen = self.indications.see(message, received_ms)
+                if seen is not None:
+                    self._keep(Diagnostics(indications=(seen,)))
+                    for show in self._onlookers.indicated:
+                        show(seen)
+            self.sequencer.take(name, message, received_ms)
+        while self._answers:
+            self.sequencer.answer(self._answers.popleft(), self._clock.now_ms())
+
+    async def _decide(self, drained: Drained, stop: asyncio.Event, thread: ThreadPoolExecutor) -> None:
+        """Give the engine what is sealed; an event waits here for its minute, whose batch keeps it."""
+        self._keep(drained.diagnostics)
+        minutes: list[Minutes] = []
+        for item in drained.inputs:
+            if isinstance(item, Minutes):
+                minutes.append(item)
+                if len(minutes) < self._chunk_minutes:
+                    continue
+            await self._decide_minutes(minutes, thread)
+            minutes = []
+            if stop.is_set():
+                return
+            if not isinstance(item, Minutes):
+                self._events.append(item)
+        await self._decide_minutes(minutes, thread)
+
+    async def _decide_minutes(self, minutes: list[Minutes], thread: ThreadPoolExecutor) -> None:
+        if not minutes:
+            return
+        told, self._told = self._told, []
+        events = [*self._events, *(event for event, _ in told)]
+        self._events = []
+        whole = minutes[0] if len(minutes) == 1 else Minutes.concat(minutes)
+        try:
+            records = await self._in(thread, lambda: self._step(events, whole))
+        except BaseException:
+            for _, future in told:
+                future.cancel()
+            raise
+        for _, future in told:
+            if not future.done():
+                future.set_result(None)
+        self.indications.commit(records, self._clock.now_ms())
+        for sink in self._onlookers.sinks:
+            sink(records)
+
+    def _step(self, events: Sequence[AnyEvent], minutes: Minutes) -> Sequence[BatchRecord]:
+        """Decide and commit; on the engine's thread."""
+        engine, timed = self._engine, self._onlookers.timed
+        for event in events:
+            engine.apply(event)
+        decided: list[BatchRecord] = []
+        for part in engine.parts(minutes):
+            with timed("prepare"):
+                prepared = engine.prepare(part)
+            with timed("score"):
+                scored = engine.score(prepared)
+            with timed("process"):
+                records, snapshot = engine.process(scored)
+            with timed("commit"):
+                self._commit(records, snapshot, self._take_diagnostics())
+            decided += records
+        return decided
+
+    async def _in(
+        self, thread: ThreadPoolExecutor, work: Callable[[], Sequence[BatchRecord] | None]
+    ) -> Sequence[BatchRecord]:
+        """Run on the engine's thread to its end, also if this task is cancelled meanwhile."""
+        running = asyncio.get_running_loop().run_in_executor(thread, work)
+        return await asyncio.shield(running) or ()
+
+    def _keep(self, more: Diagnostics) -> None:
+        """Let diagnostics wait for the next commit."""
+        if more:
+            kept = self._diagnostics
+            self._diagnostics = replace(
+                kept,
+                bars=(*kept.bars, *more.bars),
+                arrivals=(*kept.arrivals, *more.arrivals),
+                indications=(*kept.indications, *more.indications),
+            )
+
+    def _take_diagnostics(self) -> Diagnostics:
+        kept, self._diagnostics = self._diagnostics, NO_DIAGNOSTICS
+        return kept
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work

@@ -1,0 +1,104 @@
+"""A feed that plays given bars to a live run, minute by minute, and moves the test's clock."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from daemon.events import BatchRecord, FeedLost, FeedRestored, Instrument, Minutes
+from daemon.feed import BarClosed, FeedMessage, PriceSeen
+from daemon.ports import Feed
+from tests.jump_clock import JumpClock
+
+MINUTE_MS = 60_000
+GRACE_MS = 4_000
+
+
+def bars_of(blocks: Iterable[Minutes], instruments: Sequence[Instrument]) -> Iterator[BarClosed]:
+    """The real bars of minutes, by minute and instrument."""
+    for block in blocks:
+        real = block.present & ~block.synthetic
+        for row, column in np.argwhere(real).tolist():
+            values = (
+                float(getattr(block, name)[row, column])
+                for name in ("open", "high", "low", "close", "volume", "taker")
+            )
+            yield BarClosed(instruments[column].name, int(block.minute[row]), *values)
+
+
+class FileFeed(Feed):
+    """Every minute's bars five milliseconds after its end, then a price of the next one.
+
+    Args:
+        bars: What the venue has.
+        clock: Moved to each minute's end, and to the grace if a bar is missing.
+        first: First minute it plays.
+        last: Last one; then it stands still.
+        mute: Says which bars never come by the stream.
+        lost: Minutes in which the stream goes and comes back.
+    """
+
+    name = "file"
+
+    def __init__(
+        self,
+        bars: Iterable[BarClosed],
+        clock: JumpClock,
+        first: int,
+        last: int,
+        *,
+        mute: Callable[[BarClosed], bool] = lambda _: False,
+        lost: frozenset[int] = frozenset(),
+    ) -> None:
+        self.bars: dict[int, list[BarClosed]] = {}
+        for bar in bars:
+            self.bars.setdefault(bar.minute, []).append(bar)
+        self._clock = clock
+        self._span = (first, last)
+        self._mute = mute
+        self._lost = lost
+        self._sealed = first - 1
+        self._news = asyncio.Event()
+        self.played = asyncio.Event()
+        self.closed = False
+        self.asked: list[tuple[str, int, int]] = []
+
+    def see(self, records: Sequence[BatchRecord]) -> None:
+        """A sink: says how far the run is."""
+        self._sealed = records[-1].minute
+        self._news.set()
+
+    async def messages(self) -> AsyncIterator[FeedMessage]:
+        try:
+            for minute in range(self._span[0], self._span[1] + 1):
+                async for message in self._minute(minute):
+                    yield message
+            self.played.set()
+            await asyncio.Event().wait()
+        finally:
+            self.closed = True
+
+    async def _minute(self, minute: int) -> AsyncIterator[FeedMessage]:
+        if minute in self._lost:
+            yield FeedLost(feed=self.name, instruments=(), reason="cut")
+            yield FeedRestored(feed=self.name, instruments=())
+        self._clock.set((minute + 1) * MINUTE_MS + 5)
+        brought = [bar for bar in self.bars.get(minute, []) if not self._mute(bar)]
+        for bar in brought:
+            yield bar
+        for bar in brought:
+            yield PriceSeen(bar.instrument, minute, bar.close)
+        while self._sealed < minute:
+            self._news.clear()
+            if brought != self.bars.get(minute) or not brought:
+                self._clock.set((minute + 1) * MINUTE_MS + GRACE_MS)
+            await self._news.wait()
+        self._clock.set((minute + 1) * MINUTE_MS + GRACE_MS + 500)
+        for bar in self.bars.get(minute + 1, []):
+            yield PriceSeen(bar.instrument, minute + 1, bar.open)
+
+    async def history(self, instrument: str, first_minute: int, last_minute: int) -> Sequence[BarClosed]:
+        self.asked.append((instrument, first_minute, last_minute))
+        await asyncio.sleep(0)
+        minutes = (self.bars.get(minute, []) for minute in range(first_minute, last_minute + 1))
+        return [bar for of_minute in minutes for bar in of_minute if bar.instrument == instrument]
