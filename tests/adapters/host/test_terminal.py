@@ -6,22 +6,13 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from adapters.host.terminal import LiveTable, Panel, drawn, plain, print_summary, writable
+from tests.jump_clock import JumpClock
 
 PANELS: tuple[Panel, ...] = (
     ("run", (), (("equity", "100,012.50 [+1.0, +2.0]"), ("bars", "80,000"))),
     ("skill", ("expert", "IC"), (("trees[bold]", "+0.081"), ("blend", "-"))),
     ("positions", ("instrument", "quantity"), ()),
 )
-
-
-@dataclass
-class FakeClock:
-    """Time stands until it is moved."""
-
-    at_s: float = 0.0
-
-    def monotonic_s(self) -> float:
-        return self.at_s
 
 
 @dataclass
@@ -45,11 +36,11 @@ class FakeTerminal(io.StringIO):
 
 
 def shown(stream: io.StringIO, n_views: int, step_s: float) -> str:
-    clock = FakeClock()
+    clock = JumpClock(0)
     with LiveTable(stream, clock) as table:
         for number in range(n_views):
             table.show(FakeView(number))
-            clock.at_s += step_s
+            clock.set(clock.now_ms() + round(step_s * 1000))
     return stream.getvalue()
 
 
@@ -66,12 +57,12 @@ def test_on_a_terminal_at_most_four_views_a_second_are_drawn() -> None:
 
 
 def test_a_view_is_only_due_when_it_would_be_shown() -> None:
-    clock = FakeClock()
+    clock = JumpClock(0)
     table = LiveTable(io.StringIO(), clock)
     assert table.is_due()
     table.show(FakeView(1))
     assert not table.is_due()
-    clock.at_s += 5.0
+    clock.set(5_000)
     assert table.is_due()
 
 
