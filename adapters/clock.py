@@ -3,15 +3,19 @@
 import asyncio
 import time
 
-from daemon.ports import Clock
+from daemon.ports import LiveClock
 
 
-class SystemClock(Clock):
+class SystemClock(LiveClock):
     """The machine's own time."""
 
     def monotonic_s(self) -> float:
         """Seconds that never go back, from an unstated origin."""
         return time.monotonic()
+
+    def epoch_s(self) -> float:
+        """Seconds since 1970-01-01 UTC, as the machine has it."""
+        return time.time()
 
     def now_ms(self) -> int:
         """Milliseconds since 1970-01-01 UTC, as the machine has it."""
@@ -38,6 +42,10 @@ class ScaledClock(SystemClock):
     def monotonic_s(self) -> float:
         """Seconds of this clock since it was made."""
         return (time.monotonic() - self._origin_s) * self._speed
+
+    def epoch_s(self) -> float:
+        """Seconds since 1970-01-01 UTC, by this clock."""
+        return self._start_ms / 1000 + self.monotonic_s()
 
     def now_ms(self) -> int:
         """Milliseconds since 1970-01-01 UTC, by this clock."""

@@ -20,7 +20,7 @@ from daemon.errors import FeedError, PapertapeError
 from daemon.events import AnyEvent, BatchRecord, FeedLost, Minutes, Snapshot
 from daemon.feed import FeedMessage, PriceSeen
 from daemon.indications import Indications
-from daemon.ports import Clock, Feed
+from daemon.ports import Feed, LiveClock
 from daemon.service import Sink, Timed, untimed
 from daemon.settings import SealingSettings
 
@@ -83,7 +83,7 @@ class LiveRun:
         engine: Engine,
         sequencer: Sequencer,
         feeds: Mapping[str, Feed],
-        clock: Clock,
+        clock: LiveClock,
         rules: SealingSettings,
         commit: LiveCommit,
         onlookers: Onlookers = NOBODY,

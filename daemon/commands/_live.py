@@ -24,7 +24,7 @@ from daemon.errors import FeedError, SettingsError
 from daemon.events import BAR_FLAG_SYNTHETIC, BatchRecord, Instrument, Minutes, Snapshot
 from daemon.feed import BarClosed
 from daemon.live import LiveRun, Onlookers
-from daemon.ports import Clock, Feed, RunSource
+from daemon.ports import Feed, LiveClock, RunSource
 from daemon.settings import Settings
 
 MakeFeed = Callable[[str, tuple[str, ...]], Feed]
@@ -73,7 +73,7 @@ def by_venue(settings: Settings) -> dict[str, tuple[str, ...]]:
 
 
 async def run_live(
-    settings: Settings, model_uri: str, make_feed: MakeFeed, clock: Clock, tape_file: Path
+    settings: Settings, model_uri: str, make_feed: MakeFeed, clock: LiveClock, tape_file: Path
 ) -> None:
     """Trade live until SIGTERM or SIGINT; then drain and leave.
 
@@ -120,7 +120,7 @@ class LiveStart:
         settings: Settings,
         model_uri: str,
         feeds: Mapping[str, Feed],
-        clock: Clock,
+        clock: LiveClock,
         tape: SqliteTapeWriter,
         tape_file: Path,
     ) -> None:

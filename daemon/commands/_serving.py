@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from adapters.prometheus.server import MetricsServer
     from daemon.commands._figures import Meter
     from daemon.events import BatchRecord, Snapshot
-    from daemon.ports import Clock
+    from daemon.ports import WallClock
     from daemon.settings import MetricsSettings, Settings
 
 REFRESH_S: Final = 1.0
@@ -69,7 +69,7 @@ class Feed:
         clock: Tells moments, and when figures are due.
     """
 
-    def __init__(self, server: "MetricsServer", meter: "Meter", clock: "Clock") -> None:
+    def __init__(self, server: "MetricsServer", meter: "Meter", clock: "WallClock") -> None:
         self._server = server
         self._meter = meter
         self._clock = clock
@@ -80,7 +80,7 @@ class Feed:
 
     def note_commit(self, snapshot: "Snapshot | None") -> None:
         """Say that batches, and perhaps a snapshot, are durable now."""
-        self._committed_s = self._clock.now_ms() / 1000
+        self._committed_s = self._clock.epoch_s()
         if snapshot is not None:
             self._snapshot_s = self._committed_s
 
@@ -127,7 +127,7 @@ class Feed:
 
 @contextmanager
 def metrics(
-    settings: "MetricsSettings", meter: "Meter", clock: "Clock", tape_file: Path
+    settings: "MetricsSettings", meter: "Meter", clock: "WallClock", tape_file: Path
 ) -> Iterator[Feed | None]:
     """Serve a run's figures while inside, if the settings say so.
 
