@@ -81,7 +81,6 @@ class FileFeed(Feed):
     async def _minute(self, minute: int) -> AsyncIterator[FeedMessage]:
         if minute in self._lost:
             yield FeedLost(feed=self.name, instruments=(), reason="cut")
-            yield FeedRestored(feed=self.name, instruments=())
         self._clock.set((minute + 1) * MINUTE_MS + 5)
         brought = [bar for bar in self.bars.get(minute, []) if not self._mute(bar)]
         for bar in brought:
@@ -93,6 +92,8 @@ class FileFeed(Feed):
             if brought != self.bars.get(minute) or not brought:
                 self._clock.set((minute + 1) * MINUTE_MS + GRACE_MS)
             await self._news.wait()
+        if minute in self._lost:
+            yield FeedRestored(feed=self.name, instruments=())
         self._clock.set((minute + 1) * MINUTE_MS + GRACE_MS + 500)
         for bar in self.bars.get(minute + 1, []):
             yield PriceSeen(bar.instrument, minute + 1, bar.open)

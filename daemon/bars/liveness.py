@@ -1,6 +1,8 @@
 """Whether a feed's stream delivers: what it says of itself, its silence, what only history has.
 
-A feed that is connected but silent is lost. It is back when a bar or a price comes by the stream again.
+A feed knows its venue and says itself what it lost and what is proven back. Beside that, a feed from which
+nothing at all comes is lost until something comes, and an instrument whose traded bars only history has is
+lost until its stream brings it.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,7 +17,7 @@ class Liveness:
         feed: Its name.
         instruments: Of the run, that it brings.
         started_ms: When it was first listened to.
-        lost: Instruments that were lost when the run was stopped.
+        lost: Instruments that were lost when the run was stopped; whatever comes first clears them.
     """
 
     def __init__(
@@ -23,56 +25,44 @@ class Liveness:
     ) -> None:
         self.feed = feed
         self.instruments = tuple(sorted(instruments))
-        self.heard_ms = started_ms
-        self._told: frozenset[str] = frozenset(lost)
-        # By instrument that is lost: whether its connection is said to be back, so that a message proves it.
-        self._lost: dict[str, bool] = dict.fromkeys(self._told, True)
-        # By instrument of them: those whose connection is the same, so that one message proves all.
-        self._group = dict.fromkeys(self._told, self._told)
+        self._heard_ms = started_ms
+        self._before = frozenset(lost)
+        self._lost: set[str] = set()
         self._mute: set[str] = set()
+        self._silent = False
+        self._told = self._before
         self._reason = ""
 
     def is_lost(self, instrument: str) -> bool:
         """Say whether the stream does not deliver this instrument."""
-        return instrument in self._lost or instrument in self._mute
+        return self._silent or any(instrument in some for some in (self._lost, self._mute, self._before))
 
     @property
     def n_lost(self) -> int:
         """How many instruments the stream does not deliver."""
         return len(self._now)
 
-    def hear(self, instrument: str, received_ms: int) -> None:
-        """Take note of a bar or a price that came by the stream."""
-        self.heard_ms = max(self.heard_ms, received_ms)
-        self._mute.discard(instrument)
-        if self._lost.get(instrument):
-            for name in self._group[instrument]:
-                if self._lost.get(name):
-                    del self._lost[name], self._group[name]
+    def hear(self, received_ms: int, instrument: str | None = None) -> None:
+        """Take note that something came, of an instrument where it is a bar or a price."""
+        self._heard_ms = max(self._heard_ms, received_ms)
+        self._silent, self._before = False, frozenset()
+        if instrument is not None:
+            self._mute.discard(instrument)
 
     def lose(self, instruments: Collection[str], reason: str) -> None:
         """Take note that the feed says it lost these instruments; none named means all."""
-        named = set(instruments) & set(self.instruments) if instruments else set(self.instruments)
-        self._lost.update(dict.fromkeys(named, False))
-        for name in named:
-            self._group.pop(name, None)
+        self._lost.update(set(instruments or self.instruments) & set(self.instruments))
         self._reason = reason
 
-    def reconnect(self, instruments: Collection[str], now_ms: int) -> None:
-        """Take note that the feed says these instruments are back: the next message proves it."""
-        named = frozenset(instruments) & self._lost.keys() if instruments else frozenset(self._lost)
-        for name in named:
-            self._lost[name] = True
-            self._group[name] = named
-        self.heard_ms = max(self.heard_ms, now_ms)
+    def regain(self, instruments: Collection[str], now_ms: int) -> None:
+        """Take note that the feed says these instruments are proven back; none named means all."""
+        self.hear(now_ms)
+        self._lost -= set(instruments or self.instruments)
 
-    def find_silent(self, now_ms: int, silence_ms: int, trading: Collection[str]) -> None:
-        """Call the stream lost where nothing has come for `silence_ms` of instruments that trade."""
-        quiet = [name for name in trading if name not in self._lost]
-        if quiet and now_ms - self.heard_ms > silence_ms:
-            group = frozenset(self.instruments) - {n for n, back in self._lost.items() if not back}
-            self._lost.update(dict.fromkeys(group, True))
-            self._group.update(dict.fromkeys(group, group))
+    def find_silent(self, now_ms: int, silence_ms: int) -> None:
+        """Call the feed lost if nothing has come for so long; to be asked while it should have something."""
+        if now_ms - self._heard_ms > silence_ms and not self._silent:
+            self._silent = True
             self._reason = f"connected, and silent for {silence_ms // 1000} s"
 
     def mute(self, instrument: str) -> None:
@@ -93,4 +83,6 @@ class Liveness:
 
     @property
     def _now(self) -> frozenset[str]:
-        return frozenset(self._lost) | frozenset(self._mute)
+        if self._silent:
+            return frozenset(self.instruments)
+        return self._before | self._lost | self._mute

@@ -138,15 +138,16 @@ class Sequencer:
             case BarClosed():
                 self._take_bar(live, frames, message, received_ms)
             case PriceSeen():
-                live.hear(message.instrument, received_ms)
+                live.hear(received_ms, message.instrument)
             case FeedLost():
                 frames.losses += 1
                 live.lose(message.instruments, message.reason)
             case FeedRestored():
-                live.reconnect(message.instruments, received_ms)
+                live.regain(message.instruments, received_ms)
             case FrameRefused():
                 frames.refused += 1
             case FrameIgnored():
+                live.hear(received_ms)
                 frames.ignore(message.name)
 
     def answer(self, answer: Answer, now_ms: int) -> None:
@@ -197,7 +198,7 @@ class Sequencer:
                 self._lanes[column].counts.refused += 1
             return
         frames.lags_ms.append(lag_ms)
-        live.hear(bar.instrument, received_ms)
+        live.hear(received_ms, bar.instrument)
         self._offer(self._lanes[column], bar, received_ms, streamed=True)
 
     def _offer(self, lane: Lane, bar: BarClosed, received_ms: int, *, streamed: bool) -> None:
@@ -240,15 +241,15 @@ class Sequencer:
         """Find silence, and instruments that only history brings."""
         silence_ms = int(self._rules.silence_seconds * 1000)
         now, then = self._now_ms // MINUTE_MS, (self._now_ms - silence_ms) // MINUTE_MS
-        trading = []
+        trading = False
         for name in live.instruments:
             lane = self._lanes[self._column[name]]
             if lane.unheard >= self._rules.mute_minutes:
                 lane.unheard = 0
                 live.mute(name)
-            if lane.idle < self._halt_minutes and now in lane.minutes and then in lane.minutes:
-                trading.append(name)
-        live.find_silent(self._now_ms, silence_ms, trading)
+            trading |= now in lane.minutes and then in lane.minutes
+        if trading:
+            live.find_silent(self._now_ms, silence_ms)
 
     # --- sealing ---
 

@@ -226,14 +226,23 @@ def test_a_lost_feed_is_polled_and_its_minutes_stay_whole() -> None:
     assert venue.sequencer.lost == {"binance": 2}
 
 
-def test_a_feed_is_restored_when_a_message_proves_it_and_not_when_it_says_so() -> None:
+def test_a_feed_says_itself_what_is_proven_back() -> None:
     venue = Venue(whole())
     venue.say(FeedLost(feed="binance", instruments=(), reason="cut"), FIRST * 60_000)
-    venue.say(PriceSeen(ONE, FIRST, 100.0), FIRST * 60_000 + 1)
-    venue.say(FeedRestored(feed="binance", instruments=()), FIRST * 60_000 + 2)
+    venue.say(bar(ONE, FIRST - 1), FIRST * 60_000 + 1)
     assert len(venue.told) == 1
-    venue.say(PriceSeen(ONE, FIRST, 100.0), FIRST * 60_000 + 3)
-    assert venue.told[1:] == [FeedRestored(feed="binance", instruments=names(2))]
+    venue.say(FeedRestored(feed="binance", instruments=(ONE,)), FIRST * 60_000 + 2)
+    assert venue.told[1:] == [FeedLost(feed="binance", instruments=(OTHER,), reason="cut")]
+    venue.say(FeedRestored(feed="binance", instruments=()), FIRST * 60_000 + 3)
+    assert venue.told[2:] == [FeedRestored(feed="binance", instruments=(OTHER,))]
+
+
+def test_a_quiet_market_is_no_silent_feed() -> None:
+    venue = Venue([bar(name, FIRST) for name in names(2)], rules={"silence_seconds": 90})
+    for second in range(1, 300, 10):
+        venue.run_to(FIRST * 60_000 + second * 1000)
+        venue.say(FrameIgnored("binance", "heartbeat"), FIRST * 60_000 + second * 1000)
+    assert not venue.told
 
 
 def test_a_feed_that_is_connected_and_silent_is_lost_until_it_speaks() -> None:
