@@ -12,7 +12,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 # The composition roots and the asyncio shells.
-SHELL = ("commands/", "__main__.py", "live.py", "service.py")
+SHELL = ("commands/", "__main__.py", "live/", "service.py")
 
 CALLS = {
     "open",

@@ -29,7 +29,7 @@ async def _nothing() -> None:
 
 
 class FollowingClock:
-    """Implements `ports.Clock` by the time that `/papertape/clock` of a simulated exchange tells.
+    """Implements `ports.LiveClock` by the time that `/papertape/clock` of a simulated exchange tells.
 
     Every step of time is answered when what came before it has been worked off, so that the exchange never
     runs ahead (`adapters.simulator.pace`).
@@ -48,6 +48,10 @@ class FollowingClock:
 
     def monotonic_s(self) -> float:
         """Seconds that never go back, from an unstated origin."""
+        return self._now_ms / 1000.0
+
+    def epoch_s(self) -> float:
+        """Seconds since the Unix epoch, UTC, by the exchange's time."""
         return self._now_ms / 1000.0
 
     def now_ms(self) -> int:

@@ -22,11 +22,19 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What history said to an `Ask`: its bars, or why there are none."""
+    """What history said to an `Ask`.
+
+    Attributes:
+        ask: The wish.
+        bars: Its bars; a minute without one had no trade.
+        failure: Why there is no answer.
+        begins: The oldest minute that is to be had at all, where the wish was for older ones.
+    """
 
     ask: Ask
     bars: Sequence[BarClosed] = ()
     failure: str | None = None
+    begins: int | None = None
 
 
 class Asking:

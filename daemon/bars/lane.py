@@ -193,7 +193,8 @@ class Lane:
         for open_minute in range(self.known + 1, minute + 1):
             if open_minute in self.minutes and open_minute not in self._held:
                 self.counts.given_up += 1
-        self.known = self._unknown_to = max(minute, self.known)
+                self._unknown_to = open_minute
+        self.known = max(minute, self.known)
 
     def settle(self, minute: int, most_flat: int) -> Iterator[Row]:
         """Settle what is resolved up to `minute`: yield its rows in order, flat ones where nobody traded.

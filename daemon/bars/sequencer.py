@@ -160,12 +160,13 @@ class Sequencer:
         halted = lane.idle >= self._halt_minutes
         self._asking.answered(ask, now_ms, wait_minutes=self._rules.halted_poll_minutes if halted else 0)
         self._progress_ms = now_ms
+        if answer.begins is not None:
+            lane.give_up_to(min(answer.begins - 1, ask.last_minute))
+            return
         for bar in answer.bars:
             if bar.instrument == ask.instrument and ask.first_minute <= bar.minute <= ask.last_minute:
                 self._offer(lane, bar, now_ms, streamed=False)
-        # Only what joins the resolved minutes is known; a stream may have closed the gap meanwhile.
-        if ask.first_minute <= lane.known + 1:
-            lane.declare(ask.last_minute)
+        lane.declare(ask.last_minute)
 
     def advance(self, now_ms: int) -> None:
         """Let time pass, never backwards; seal what is due."""

@@ -20,7 +20,7 @@ from daemon.commands._model import LoadedModel, open_model
 from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
 from daemon.diagnostics import Diagnostics, Indication
 from daemon.engine import Engine
-from daemon.errors import FeedError, SettingsError
+from daemon.errors import FeedError, HistoryTooOldError, SettingsError
 from daemon.events import BAR_FLAG_SYNTHETIC, BatchRecord, Instrument, Minutes, Snapshot
 from daemon.feed import BarClosed
 from daemon.live import LiveRun, Onlookers
@@ -204,7 +204,7 @@ class LiveStart:
 
         async def fetch(feed: Feed, slots: asyncio.Semaphore, name: str) -> None:
             async with slots:
-                found[name] = await feed.history(name, first_minute, last_minute)
+                found[name] = await _as_far_back_as_it_goes(feed, name, first_minute, last_minute)
 
         names = by_venue(self._settings)
         if last_minute < first_minute:
@@ -218,6 +218,22 @@ class LiveStart:
         except* FeedError as failed:
             raise failed.exceptions[0] from None
         return found
+
+
+async def _as_far_back_as_it_goes(
+    feed: Feed, instrument: str, first_minute: int, last_minute: int
+) -> Sequence[BarClosed]:
+    while first_minute <= last_minute:
+        try:
+            return await feed.history(instrument, first_minute, last_minute)
+        except HistoryTooOldError as old:
+            log = structlog.get_logger()
+            log.warning(
+                "history_begins_late", instrument=instrument, wanted=first_minute, first=old.first_minute
+            )
+            # What is oldest now may be gone when it is asked for.
+            first_minute = old.first_minute + 1
+    return ()
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[None, None, Engine]) -> Engine | None:

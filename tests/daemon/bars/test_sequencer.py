@@ -378,6 +378,15 @@ def test_minutes_without_any_session_are_not_sealed_and_bars_in_them_are_refused
     assert not venue.told
 
 
+def test_minutes_older_than_any_history_are_given_up_and_the_rest_is_fetched() -> None:
+    venue = Venue(whole(30), now_ms=end_ms(FIRST + 29) + 5_000)
+    venue.begins = FIRST + 10
+    venue.pass_to(end_ms(FIRST + 29) + 5_000)
+    assert venue.sealed == list(range(FIRST, FIRST + 30))
+    assert {minute for minute, _ in venue.rows} == set(range(FIRST + 10, FIRST + 30))
+    assert venue.sequencer.counts[ONE].given_up == 10
+
+
 # --- laws ---
 
 deliveries = st.lists(

@@ -75,6 +75,7 @@ class Venue:
         )
         self.answers = True
         self.fails = False
+        self.begins = 0
         self.asks: list[Ask] = []
         self.open_asks: list[Ask] = []
         self.minutes: list[Minutes] = []
@@ -100,6 +101,8 @@ class Venue:
     def answer(self, ask: Ask, now_ms: int) -> None:
         if self.fails:
             self.sequencer.answer(Answer(ask, failure="down"), now_ms)
+        elif ask.first_minute < self.begins:
+            self.sequencer.answer(Answer(ask, begins=self.begins), now_ms)
         else:
             self.sequencer.answer(Answer(ask, self.history(ask)), now_ms)
         self.pass_to(now_ms)

@@ -6,32 +6,26 @@ puts all of it through the sequencer and hands the sealed minutes to the engine.
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from daemon.bars.asking import Answer, Ask
 from daemon.bars.sequencer import Drained, Sequencer
-from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics, Indication
+from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
 from daemon.engine import Engine
 from daemon.errors import FeedError, PapertapeError
 from daemon.events import AnyEvent, BatchRecord, FeedLost, Minutes, Snapshot
 from daemon.feed import FeedMessage, PriceSeen
 from daemon.indications import Indications
+from daemon.live.fetching import Fetching
+from daemon.live.onlookers import NOBODY, Onlookers
 from daemon.ports import Feed, LiveClock
-from daemon.service import Sink, Timed, untimed
 from daemon.settings import SealingSettings
 
 LiveCommit = Callable[[Sequence[BatchRecord], Snapshot | None, Diagnostics], None]
 """Makes batches durable, the snapshot after the last of them, and what is kept beside them."""
-
-IndicationSink = Callable[[Indication], None]
-"""Sees the first price after a decision."""
-
-HISTORY_TIMEOUT_S: Final = 120.0
-"""A request for history that takes longer has failed."""
 
 REOPEN_S: Final = (5.0, 300.0)
 """Pause before a feed that ended is listened to again: the first, doubling up to the last."""
@@ -41,24 +35,6 @@ CHUNK_ROWS: Final = 8_192
 
 COMMANDS_MOST: Final = 100
 """Most events from outside that wait for their minute; further ones are refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Onlookers:
-    """Who sees what a run does. They are called on the event loop, must return at once and not raise.
-
-    Attributes:
-        sinks: See batches after they are durable.
-        indicated: See the first price after a decision.
-        timed: Measures the stages `prepare`, `score`, `process` and `commit`; for any thread.
-    """
-
-    sinks: Sequence[Sink] = ()
-    indicated: Sequence[IndicationSink] = ()
-    timed: Timed = untimed
-
-
-NOBODY: Final = Onlookers()
 
 
 class LiveRun:
@@ -96,9 +72,10 @@ class LiveRun:
         self._commit = commit
         self._onlookers = onlookers
         self._inbox: asyncio.Queue[tuple[str, FeedMessage, int]] = asyncio.Queue(rules.queue_messages)
-        self._slots = {name: asyncio.Semaphore(rules.history_requests) for name in feeds}
+        self._fetching = Fetching(feeds, clock, rules.history_requests)
         self._answers: deque[Answer] = deque()
-        self._woken = asyncio.Event()
+        self._woken, self._idle = asyncio.Event(), asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._events: list[AnyEvent] = []
         self._told: list[tuple[AnyEvent, asyncio.Future[None]]] = []
         self._diagnostics = NO_DIAGNOSTICS
@@ -109,6 +86,10 @@ class LiveRun:
         """How many messages wait."""
         return self._inbox.qsize()
 
+    async def settled(self) -> None:
+        """Wait until all that has come is decided; requests for history may still be under way."""
+        await self._idle.wait()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; then finish the batch at hand, leave a snapshot and close the feeds.
 
@@ -118,23 +99,16 @@ class LiveRun:
         failure: PapertapeError | None = None
         with ThreadPoolExecutor(1, thread_name_prefix="engine") as thread:
             async with asyncio.TaskGroup() as group:
-                tasks: set[asyncio.Task[None]] = set()
-
-                def start(work: Awaitable[None]) -> None:
-                    task = group.create_task(_awaited(work))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
-
                 for name, feed in self._feeds.items():
-                    start(self._listen(name, feed))
-                start(self._tick())
-                start(self._hear(stop))
+                    self._start(group, self._listen(name, feed))
+                self._start(group, self._tick())
+                self._start(group, self._hear(stop))
                 try:
-                    await self._work(stop, thread, start)
+                    await self._work(stop, thread, group)
                 except PapertapeError as error:
                     failure = error
                 finally:
-                    for task in tuple(tasks):
+                    for task in tuple(self._tasks):
                         task.cancel()
         for _, told in self._told:
             told.cancel()
@@ -154,6 +128,11 @@ class LiveRun:
         self._told.append((event, told))
         await told
 
+    def _start(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> None:
+        task = group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     # --- what comes in ---
 
     async def _listen(self, name: str, feed: Feed) -> None:
@@ -164,14 +143,14 @@ class LiveRun:
             try:
                 async for message in messages:
                     await self._inbox.put((name, message, self._clock.now_ms()))
-                    self._woken.set()
+                    self._wake()
                     pause_s = REOPEN_S[0]
                 reason = "its messages ended"
             except FeedError as error:
                 reason = str(error)
             lost = FeedLost(feed=name, instruments=(), reason=reason)
             await self._inbox.put((name, lost, self._clock.now_ms()))
-            self._woken.set()
+            self._wake()
             await self._clock.sleep(pause_s)
             pause_s = min(2 * pause_s, longest_s)
 
@@ -180,47 +159,34 @@ class LiveRun:
         while True:
             wait_ms = self.sequencer.wake_ms - self._clock.now_ms()
             await self._clock.sleep(max(0.001, wait_ms / 1000))
-            self._woken.set()
+            self._wake()
 
     async def _hear(self, stop: asyncio.Event) -> None:
         await stop.wait()
-        self._woken.set()
+        self._wake()
 
     async def _fetch(self, ask: Ask) -> None:
         """Fetch what the sequencer wants to know."""
-        feed = self._feeds[ask.feed]
-        async with self._slots[ask.feed]:
-            fetching = asyncio.ensure_future(feed.history(ask.instrument, ask.first_minute, ask.last_minute))
-            limit = asyncio.ensure_future(self._clock.sleep(HISTORY_TIMEOUT_S))
-            try:
-                await asyncio.wait((fetching, limit), return_when=asyncio.FIRST_COMPLETED)
-                if fetching.done():
-                    answer = Answer(ask, fetching.result())
-                else:
-                    answer = Answer(ask, failure=f"no answer within {HISTORY_TIMEOUT_S:g} s")
-            except FeedError as error:
-                answer = Answer(ask, failure=str(error))
-            finally:
-                limit.cancel()
-                if fetching.cancel():
-                    with suppress(asyncio.CancelledError, FeedError):
-                        await fetching
-        self._answers.append(answer)
+        self._answers.append(await self._fetching.answer(ask))
+        self._wake()
+
+    def _wake(self) -> None:
+        self._idle.clear()
         self._woken.set()
 
     # --- what is made of it ---
 
-    async def _work(
-        self, stop: asyncio.Event, thread: ThreadPoolExecutor, start: Callable[[Awaitable[None]], None]
-    ) -> None:
+    async def _work(self, stop: asyncio.Event, thread: ThreadPoolExecutor, group: asyncio.TaskGroup) -> None:
         while not stop.is_set():
+            if not self._woken.is_set():
+                self._idle.set()
             await self._woken.wait()
             self._woken.clear()
             self._take_in()
             self.sequencer.advance(self._clock.now_ms())
             drained = self.sequencer.drain()
             for ask in drained.asks:
-                start(self._fetch(ask))
+                self._start(group, self._fetch(ask))
             await self._decide(drained, stop, thread)
         await self._in(thread, lambda: self._commit((), self._engine.snapshot(), self._take_diagnostics()))
 
@@ -314,7 +280,3 @@ class LiveRun:
     def _take_diagnostics(self) -> Diagnostics:
         kept, self._diagnostics = self._diagnostics, NO_DIAGNOSTICS
         return kept
-
-
-async def _awaited(work: Awaitable[None]) -> None:
-    await work
