@@ -54,6 +54,16 @@ def rows(first_minute: int, last_minute: int) -> list[list[Any]]:
     ]
 
 
+class SetClock(SystemClock):
+    """The real clock, but for a wall time that a test sets."""
+
+    def __init__(self, minute: float) -> None:
+        self.minute = minute
+
+    def epoch_s(self) -> float:
+        return self.minute * 60.0
+
+
 Answer = Callable[[web.Request], web.StreamResponse]
 
 

@@ -27,8 +27,8 @@ SYMBOL: Final[Mapping[str, str]] = {
 def binance(is_final: str, minute_ms: int = START_MS) -> str:
     return (
         f'{{"stream":"btcusdt@kline_1m","data":{{"e":"kline","E":{END_MS},"s":"BTCUSDT","k":{{"t":{minute_ms},'
-        f'"T":{minute_ms + 59_999},"s":"BTCUSDT","i":"1m","f":1,"L":2,"o":"37000.10","c":"37001.00",'
-        f'"h":"37002.50","l":"36999.00","v":"12.5","n":420,"x":{is_final},"q":"462512.5","V":"7.25",'
+        f'"T":{minute_ms + 59_999},"s":"BTCUSDT","i":"1m","f":1,"L":2,"o":"37000.1","c":"37001",'
+        f'"h":"37002.5","l":"36999","v":"12.5","n":420,"x":{is_final},"q":"462512.5","V":"7.25",'
         '"Q":"268000.0","B":"0"}}}'
     )
 

@@ -5,21 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.clock import SystemClock
 from daemon.feed import BarClosed, FrameIgnored, FrameRefused, PriceSeen
-from tests.adapters.exchanges.loopback import BRISK, kline, listening, loopback_venue
+from tests.adapters.exchanges.loopback import BRISK, SetClock, kline, listening, loopback_venue
 
 NOW = 29_000_000
-
-
-class SetClock(SystemClock):
-    """The real clock, but for a wall time that a test sets."""
-
-    def __init__(self, minute: float) -> None:
-        self.minute = minute
-
-    def epoch_s(self) -> float:
-        return self.minute * 60.0
 
 
 @pytest.fixture
