@@ -179,7 +179,7 @@ def _spot_stream() -> StreamRules:
         url="wss://data-stream.binance.vision/stream",
         instruments_per_connection=1024,
         requests_per_s=3.0,
-        silent_after_s=30.0,
+        silent_after_s=90.0,
     )
 
 
@@ -259,7 +259,7 @@ def binance_usd_m(stream_url: str = "wss://fstream.binance.com/market/stream") -
     return BinanceSpot(
         name="binance_um",
         stream=StreamRules(
-            url=stream_url, instruments_per_connection=200, requests_per_s=5.0, silent_after_s=30.0
+            url=stream_url, instruments_per_connection=200, requests_per_s=5.0, silent_after_s=90.0
         ),
         # Weight 10 of 2,400 a minute for a page of 1,500 rows: 1.6 a second are 40 % of it.
         history=HistoryRules(url="https://fapi.binance.com", minutes_per_page=1500, requests_per_s=1.6),

@@ -10,7 +10,7 @@ import aiohttp
 
 from adapters.exchanges.history import History, Patience
 from adapters.exchanges.line import Line
-from adapters.exchanges.pacing import Pacer
+from adapters.exchanges.pacing import Pacer, comes
 from adapters.exchanges.venue import (
     InstrumentAlive,
     ReconnectAsked,
@@ -22,7 +22,7 @@ from adapters.exchanges.watch import Watch
 from daemon.errors import FeedError
 from daemon.events import FeedLost, FeedRestored
 from daemon.feed import BarClosed, FeedMessage, FrameRefused, PriceSeen
-from daemon.ports import WallClock
+from daemon.ports import LiveClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class FeedRules:
     tick_s: float = 1.0
     poll_s: float = 15.0
     settle_s: float = 1.0
-    history_lag_s: float = 3.0
+    history_lag_s: float = 2.0
     history_at_once: int = 8
     patience: Patience = field(default_factory=Patience)
 
@@ -72,7 +72,7 @@ class ExchangeFeed:
         self,
         venue: Venue,
         symbols: Sequence[str],
-        clock: WallClock,
+        clock: LiveClock,
         chance: Random,
         rules: FeedRules | None = None,
     ) -> None:
@@ -110,10 +110,11 @@ class ExchangeFeed:
 
     async def history(self, instrument: str, first_minute: int, last_minute: int) -> Sequence[BarClosed]:
         """Fetch final bars (`Feed.history`)."""
+        last = min(last_minute, int(self._clock.epoch_s() // 60) - 1)
+        # A bar that is not in the history yet must not look like one that never was.
+        await self._clock.sleep((last + 1) * 60 + self._rules.history_lag_s - self._clock.epoch_s())
         async with self._history.session() as session:
-            return await self._history.fetch(
-                session, self._symbols[instrument], first_minute, min(last_minute, self._last_over())
-            )
+            return await self._history.fetch(session, self._symbols[instrument], first_minute, last)
 
     # --- Listener: what the lines tell
 
@@ -147,7 +148,7 @@ class ExchangeFeed:
     async def _tick(self) -> None:
         """Close bars that close with time, and notice who has been quiet for too long."""
         while True:
-            await asyncio.sleep(self._rules.tick_s)
+            await self._clock.sleep(self._rules.tick_s)
             await self._take(self._parser.due(self._clock.epoch_s()), None)
             doubted = self._watch.doubted(self._clock.monotonic_s())
             if doubted and self._venue.stream.speaks_each_minute:
@@ -163,10 +164,8 @@ class ExchangeFeed:
         """Ask history about everyone who is lost or doubted, and restore who is proven back."""
         async with self._history.session() as session:
             while True:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(self._rules.poll_s):
-                        await self._wake.wait()
-                await asyncio.sleep(self._rules.settle_s)
+                await comes(self._wake, self._rules.poll_s, self._clock)
+                await self._clock.sleep(self._rules.settle_s)
                 self._wake.clear()
                 suspects = {*self._watch.lost, *self._watch.doubted(self._clock.monotonic_s())}
                 at_once = asyncio.Semaphore(self._rules.history_at_once)
@@ -277,6 +276,7 @@ class ExchangeFeed:
                 rules,
                 self,
                 pacer,
+                self._clock,
                 self._chance,
             )
             for part in (names[at : at + size] for at in range(0, len(names), size))

@@ -1,6 +1,5 @@
 """Bars of the past over REST: page by page, at the venue's pace, waiting as long as the venue asks."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -15,7 +14,7 @@ from adapters.exchanges.retry_after import epoch_s_of, retry_after_s
 from adapters.exchanges.venue import HistoryPage, HistoryRefusedError, HistoryRequest, Venue
 from daemon.errors import FeedError, HistoryTooOldError
 from daemon.feed import BarClosed, FrameRefused
-from daemon.ports import WallClock
+from daemon.ports import LiveClock
 
 MAX_BODY_BYTES: Final = 8 << 20
 SLOW_DOWN: Final = frozenset((418, 429))
@@ -67,7 +66,7 @@ class History:
     def __init__(
         self,
         venue: Venue,
-        clock: WallClock,
+        clock: LiveClock,
         chance: Random,
         on_refused: Callable[[FrameRefused], None],
         patience: Patience | None = None,
@@ -123,7 +122,7 @@ class History:
                 if attempt >= self._patience.attempts or problem.wait_s > self._patience.longest_wait_s:
                     raise self._error(symbol, f"{problem}; gave up after attempt {attempt}") from problem
                 self._pacer.hold(problem.wait_s)
-                await asyncio.sleep(0.0 if problem.wait_s else backoff.next_s())
+                await self._clock.sleep(0.0 if problem.wait_s else backoff.next_s())
             attempt += 1
 
     async def _ask(

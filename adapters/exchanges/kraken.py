@@ -244,7 +244,7 @@ def _stream() -> StreamRules:
         connect_spacing_s=5.0,
         ping=b'{"method":"ping"}',
         ping_every_s=30.0,
-        silent_after_s=20.0,
+        silent_after_s=45.0,
         quiet_after_s=300.0,
         speaks_each_minute=False,
     )

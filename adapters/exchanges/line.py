@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from random import Random
 from typing import Final, Protocol
 
 from adapters.exchanges.connection import ConnectError, Connection
-from adapters.exchanges.pacing import Backoff, Pacer
+from adapters.exchanges.pacing import Backoff, Pacer, comes
 from adapters.exchanges.venue import StreamRules
+from daemon.ports import LiveClock
 
 HANDOVER_S: Final = 10.0
 """How long a new connection may take to say its first word before the old one is closed all the same."""
@@ -38,7 +38,8 @@ class Line:
         rules: How the venue wants its websocket used.
         listener: Whom to tell.
         pacer: Spaces the connection attempts of all lines to this venue.
-        chance: For waits and lifetimes.
+        clock: For waits and lifetimes.
+        chance: For both.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Line:
         rules: StreamRules,
         listener: Listener,
         pacer: Pacer,
+        clock: LiveClock,
         chance: Random,
     ) -> None:
         self.instruments = instruments
@@ -55,6 +57,7 @@ class Line:
         self._rules = rules
         self._listener = listener
         self._pacer = pacer
+        self._clock = clock
         self._chance = chance
         self._backoff = Backoff(chance)
         self._current: Connection | None = None
@@ -83,28 +86,25 @@ class Line:
     async def _until_over(self, connection: Connection) -> None:
         """Wait until the connection has ended, is to be replaced, or is old."""
         lifetime_s = self._rules.lifetime_s * (1.0 - self._chance.uniform(0.0, LIFETIME_SPREAD))
-        try:
-            async with asyncio.timeout(lifetime_s):
-                await connection.over.wait()
-        except TimeoutError:
+        if not await comes(connection.over, lifetime_s, self._clock):
             connection.ask_replacement("old: the venue would cut it soon")
 
     async def _rest(self, ended: Connection) -> None:
         """Wait after an end. One that never said a word counts as a failed attempt: the next waits longer."""
         if ended.has_spoken:
             self._backoff.succeeded()
-        await asyncio.sleep(self._backoff.next_s())
+        await self._clock.sleep(self._backoff.next_s())
 
     async def _open(self, group: asyncio.TaskGroup, old: Connection | None) -> Connection:
         """Connect, however often it takes; say so as long as nothing is connected."""
         while True:
             await self._pacer.turn()
             try:
-                connection = await Connection.open(self._rules, self._subscribe, self._frame)
+                connection = await Connection.open(self._rules, self._subscribe, self._frame, self._clock)
             except ConnectError as problem:
                 if old is None or old.has_ended:
                     await self._listener.down(self, str(problem))
-                await asyncio.sleep(max(self._backoff.next_s(), problem.wait_s))
+                await self._clock.sleep(max(self._backoff.next_s(), problem.wait_s))
             else:
                 group.create_task(connection.run())
                 return connection
@@ -115,9 +115,8 @@ class Line:
         Returns the old one where the new one ended at once.
         """
         new = await self._open(group, old)
-        with suppress(TimeoutError):  # it may have nothing to say; its silence has a watch of its own
-            async with asyncio.timeout(HANDOVER_S):
-                await new.settled.wait()
+        # It may have nothing to say; its silence has a watch of its own.
+        await comes(new.settled, HANDOVER_S, self._clock)
         if new.has_ended:
             await self._rest(new)
             return old

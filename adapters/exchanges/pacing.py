@@ -4,7 +4,7 @@ import asyncio
 from random import Random
 from typing import Final
 
-from daemon.ports import Clock
+from daemon.ports import LiveClock
 
 DOUBLINGS: Final = 16
 """Enough to reach any longest wait; more would only make the numbers large."""
@@ -36,10 +36,21 @@ class Backoff:
         self._failures = 0
 
 
+async def comes(event: asyncio.Event, within_s: float, clock: LiveClock) -> bool:
+    """Wait for an event, for so many seconds of a clock at most; return whether it came."""
+    coming, waiting = asyncio.ensure_future(event.wait()), asyncio.ensure_future(clock.sleep(within_s))
+    try:
+        await asyncio.wait((coming, waiting), return_when=asyncio.FIRST_COMPLETED)
+        return event.is_set()
+    finally:
+        coming.cancel()
+        waiting.cancel()
+
+
 class Pacer:
     """Lets one pass every `spacing_s`, in the order in which they came."""
 
-    def __init__(self, spacing_s: float, clock: Clock) -> None:
+    def __init__(self, spacing_s: float, clock: LiveClock) -> None:
         self._spacing_s = spacing_s
         self._clock = clock
         self._next_s = clock.monotonic_s()
@@ -51,7 +62,7 @@ class Pacer:
         self._next_s = at_s + self._spacing_s
         # A venue may ask everybody to wait (`hold`) while one waits.
         while (wait_s := at_s - self._clock.monotonic_s()) > 0.0:
-            await asyncio.sleep(wait_s)
+            await self._clock.sleep(wait_s)
             at_s = max(at_s, self._held_until_s)
 
     def hold(self, seconds: float) -> None:
