@@ -33,10 +33,10 @@ class BarClosed:
 
     def problem(self) -> str | None:
         """Return why this cannot be a bar, or None."""
-        first, high, low, last = self.open, self.high, self.low, self.close
-        if not (0.0 < first < inf and 0.0 < high < inf and 0.0 < low < inf and 0.0 < last < inf):
+        prices = (self.open, self.high, self.low, self.close)
+        if not all(0.0 < price < inf for price in prices):
             return "prices must be positive and finite"
-        if not (low <= first <= high and low <= last <= high):
+        if self.high < max(prices) or self.low > min(prices):
             return "open and close must lie between low and high"
         if not 0.0 <= self.volume < inf:
             return "volume must be finite and not negative"

@@ -8,7 +8,7 @@ hot one which of its fields need one all the same (`needs_restart`).
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Bps = Annotated[float, Field(ge=0.0, le=10_000.0)]
@@ -403,6 +403,53 @@ class MetricsSettings(Section):
     )
 
 
+class MqttSettings(Section):
+    """What is published to an MQTT 5 broker, and what is taken from it."""
+
+    enabled: bool = False
+    host: str = Field("127.0.0.1", min_length=1, description="The broker.")
+    port: int = Field(1883, ge=1, le=65_535, description="1883 plain, 8883 with TLS, by custom.")
+    username: str | None = None
+    password: SecretStr | None = Field(None, description="From the environment or a file only.")
+    tls: bool = Field(False, description="Encrypt, and check the broker's certificate.")
+    ca_file: str | None = Field(None, description="Who signed it; default: the system's authorities.")
+    cert_file: str | None = Field(None, description="Our own certificate, where the broker asks for one.")
+    key_file: str | None = Field(None, description="Its key.")
+    prefix: str = Field(
+        "papertape",
+        pattern=r"^[^+#\s]+$",
+        max_length=200,
+        description="Topics are <prefix>/<run.name>/...; `papertape mqtt` lists them.",
+    )
+    commands: bool = Field(
+        False,
+        description="Take pause, resume, freeze, flatten from <prefix>/<run.name>/command. Who may publish "
+        "there is the broker's to say.",
+    )
+    bars: str = Field(
+        "bars",
+        pattern=r"^[^+#\s]+$",
+        max_length=200,
+        description="Instruments of the venue `mqtt` take their bars from <this>/mqtt/<SYMBOL>.",
+    )
+    queue_events: int = Field(
+        1_000, ge=1, description="Orders, fills, ... that wait for the broker; then the oldest are dropped."
+    )
+
+    @model_validator(mode="after")
+    def _password_has_its_name(self) -> Self:
+        if self.password is not None and self.username is None:
+            message = "a password needs its username"
+            raise ValueError(message)
+        if (self.cert_file is None) != (self.key_file is None):
+            message = "cert_file and key_file go together"
+            raise ValueError(message)
+        if not self.tls and (self.ca_file or self.cert_file):
+            message = "ca_file and cert_file are of no use without tls: true"
+            raise ValueError(message)
+        return self
+
+
 class LogSettings(Section):
     """What is logged and how."""
 
@@ -430,6 +477,7 @@ class Settings(Section):
     tape: TapeSettings = TapeSettings()
     model: ModelSettings = ModelSettings()
     metrics: MetricsSettings = MetricsSettings()
+    mqtt: MqttSettings = MqttSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("universe")
@@ -444,12 +492,19 @@ class Settings(Section):
         return universe
 
     def identity_json(self) -> str:
-        """Return what makes a run what it is: everything but where tape, model, metrics and log are.
+        """Return what makes a run what it is: everything but where tape, model, metrics, mqtt and log are.
 
         How live minutes are sealed is no part of it either: what was sealed stands on the tape.
         """
         return self.model_dump_json(
-            exclude={"log": True, "metrics": True, "model": True, "sealing": True, "tape": {"path"}}
+            exclude={
+                "log": True,
+                "metrics": True,
+                "model": True,
+                "mqtt": True,
+                "sealing": True,
+                "tape": {"path"},
+            }
         )
 
     def canonical_json(self) -> str:

@@ -71,6 +71,7 @@ IGNORED: Final = frozenset(
 class _Kline(msgspec.Struct):
     t: int
     T: int
+    s: str
     i: str
     o: str
     h: str
@@ -79,12 +80,11 @@ class _Kline(msgspec.Struct):
     v: str
     V: str
     x: bool
-    s: str = ""
 
 
 class _Event(msgspec.Struct):
     e: str = ""
-    k: _Kline | None = None
+    k: msgspec.Raw = ABSENT
     lastUpdateId: int | None = None  # noqa: N815 - the wire's name
     u: int | None = None
     b: msgspec.Raw = ABSENT
@@ -93,14 +93,16 @@ class _Event(msgspec.Struct):
 
 class _Frame(_Event):
     stream: str | None = None
-    data: _Event | list[_Event] | None = None
+    data: msgspec.Raw = ABSENT
     id: int | str | None = None
     result: msgspec.Raw = ABSENT
     error: msgspec.Raw = ABSENT
 
 
 _FRAME = msgspec.json.Decoder(_Frame)
+_EVENT = msgspec.json.Decoder(_Event)
 _EVENTS = msgspec.json.Decoder(list[_Event])
+_KLINE = msgspec.json.Decoder(_Kline)
 
 _HistoryRow = tuple[
     int, str, str, str, str, str, int, msgspec.Raw, msgspec.Raw, str, msgspec.Raw, msgspec.Raw
@@ -126,11 +128,10 @@ class BinanceParser(FrameReader):
         outer = _FRAME.decode(frame)
         if outer.error:
             return self.not_sent(excerpt(bytes(outer.error)))
-        if isinstance(outer.data, list):
-            return self._events(outer.data)
-        if outer.data is not None:
-            return self._event(outer.data)
-        return self._answer(outer) if outer.id is not None else self._event(outer)
+        if not outer.data:
+            return self._answer(outer) if outer.id is not None else self._event(outer)
+        inner = bytes(outer.data)
+        return self._events(_EVENTS.decode(inner)) if inner[:1] == b"[" else self._event(_EVENT.decode(inner))
 
     def _answer(self, answer: _Frame) -> list[Said]:
         """Return what the answer to a subscription says."""
@@ -146,8 +147,8 @@ class BinanceParser(FrameReader):
         return self.ignored("events of all instruments")
 
     def _event(self, event: _Event) -> list[Said]:
-        if event.e == "kline" and event.k is not None:
-            return self._kline(event.k)
+        if event.e == "kline" and event.k:
+            return self._kline(_KLINE.decode(event.k))
         if event.e in IGNORED:
             return self.ignored(event.e)
         if event.e == "serverShutdown":

@@ -28,7 +28,6 @@ from daemon.models.tree_text import with_feature_names
 from daemon.run_model import assemble
 from daemon.service import play
 from daemon.settings import Settings
-from tests.bench.parsing import parsing
 
 MACHINE = {"arithmetic": "bench", "versions": "{}"}
 WARM_MINUTES = 3_000
@@ -216,7 +215,6 @@ CASES: dict[str, tuple[str, Callable[[], dict[str, object]]]] = {
     "lean-50": ("replay, 20 features, 300 trees, 50 instruments", lambda: lean_replay(50, 4_000, 20_000)),
     "features-1": ("batch features, 80, 1 instrument", lambda: features(1)),
     "features-16": ("batch features, 80, 16 instruments", lambda: features(16)),
-    "parse": ("reading a frame of each venue", parsing),
     "memory-50": ("memory, lean, 50 instruments, 200,000 bars", memory),
 }
 
