@@ -93,6 +93,24 @@ class BarsSettings(Section):
     )
 
 
+class VenueFeedSettings(Section):
+    """Other addresses than a venue's own: of a proxy, a testnet or a simulated exchange."""
+
+    stream_url: str | None = Field(None, description="Of the websocket; null: the venue's.")
+    history_url: str | None = Field(None, description="Scheme and host of the history; null: the venue's.")
+
+
+class FeedsSettings(Section):
+    """Where live bars come from."""
+
+    venues: dict[Venue, VenueFeedSettings] = Field(
+        default_factory=dict, description="Other addresses by venue: {binance: {stream_url: wss://...}}."
+    )
+    clock_url: str | None = Field(
+        None, description="A simulated exchange's /papertape/clock, whose time the run follows."
+    )
+
+
 class SealingSettings(Section):
     """When a live minute is closed, and what is done about bars that do not come."""
 
@@ -464,6 +482,7 @@ class Settings(Section):
     run: RunSettings = RunSettings()
     universe: UniverseSettings = UniverseSettings()
     bars: BarsSettings = BarsSettings()
+    feeds: FeedsSettings = FeedsSettings()
     sealing: SealingSettings = SealingSettings()
     features: FeatureSettings = FeatureSettings()
     labels: LabelSettings = LabelSettings()
@@ -494,18 +513,10 @@ class Settings(Section):
     def identity_json(self) -> str:
         """Return what makes a run what it is: everything but where tape, model, metrics, mqtt and log are.
 
-        How live minutes are sealed is no part of it either: what was sealed stands on the tape.
+        How live bars come and are sealed is no part of it either: what was sealed stands on the tape.
         """
-        return self.model_dump_json(
-            exclude={
-                "log": True,
-                "metrics": True,
-                "model": True,
-                "mqtt": True,
-                "sealing": True,
-                "tape": {"path"},
-            }
-        )
+        elsewhere = dict.fromkeys(("feeds", "log", "metrics", "model", "mqtt", "sealing"), True)
+        return self.model_dump_json(exclude={**elsewhere, "tape": {"path"}})
 
     def canonical_json(self) -> str:
         """Return the settings as one JSON text; equal settings give equal text."""

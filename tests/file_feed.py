@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 
 import numpy as np
 
+from daemon.errors import FeedError
 from daemon.events import BatchRecord, FeedLost, FeedRestored, Instrument, Minutes
 from daemon.feed import BarClosed, FeedMessage, PriceSeen
 from daemon.ports import Feed
 from tests.jump_clock import JumpClock
 
 MINUTE_MS = 60_000
-GRACE_MS = 4_000
+GRACE_MS, DEADLINE_MS = 4_000, 15_000
+"""As the settings have them by default."""
 
 
 def bars_of(blocks: Iterable[Minutes], instruments: Sequence[Instrument]) -> Iterator[BarClosed]:
@@ -61,6 +63,7 @@ class FileFeed(Feed):
         self._news = asyncio.Event()
         self.played = asyncio.Event()
         self.closed = False
+        self.down: dict[str, range] = {}
         self.asked: list[tuple[str, int, int]] = []
 
     def see(self, records: Sequence[BatchRecord]) -> None:
@@ -90,7 +93,10 @@ class FileFeed(Feed):
         while self._sealed < minute:
             self._news.clear()
             if brought != self.bars.get(minute) or not brought:
-                self._clock.set((minute + 1) * MINUTE_MS + GRACE_MS)
+                # The grace at first, then the deadline.
+                end_ms = (minute + 1) * MINUTE_MS
+                early = self._clock.now_ms() < end_ms + GRACE_MS
+                self._clock.set(end_ms + (GRACE_MS if early else DEADLINE_MS))
             await self._news.wait()
         if minute in self._lost:
             yield FeedRestored(feed=self.name, instruments=())
@@ -101,5 +107,8 @@ class FileFeed(Feed):
     async def history(self, instrument: str, first_minute: int, last_minute: int) -> Sequence[BarClosed]:
         self.asked.append((instrument, first_minute, last_minute))
         await asyncio.sleep(0)
+        if self._clock.now_ms() // MINUTE_MS - 1 in self.down.get(instrument, ()):
+            self._news.set()
+            raise FeedError("the venue is away")
         minutes = (self.bars.get(minute, []) for minute in range(first_minute, last_minute + 1))
         return [bar for of_minute in minutes for bar in of_minute if bar.instrument == instrument]

@@ -39,6 +39,51 @@ class Family:
         return PREFIX + self.name
 
 
+LIVE_FAMILIES: Final = (
+    Family("feed_lost_instruments", "gauge", "Instruments that the feed does not deliver now.", ("feed",)),
+    Family("feed_losses_total", "counter", "How often the feed said it lost something.", ("feed",)),
+    Family(
+        "feed_frames_refused_total", "counter", "Frames and bars that cannot be what they claim.", ("feed",)
+    ),
+    Family(
+        "feed_frames_ignored_total",
+        "counter",
+        "Known frames that say nothing of bars, by name.",
+        ("feed", "frame"),
+    ),
+    Family(
+        "feed_lag_seconds",
+        "gauge",
+        "Least time from a minute's end to its bar, of the last 64: below 0 the machine's clock is behind "
+        "the venue's, far above it is ahead or the feed is slow.",
+        ("feed",),
+    ),
+    Family("feed_queue_messages", "gauge", "Messages that wait for the sequencer."),
+    Family("history_requests", "gauge", "Requests for history under way."),
+    Family(
+        "live_bars_total",
+        "counter",
+        "Live bars by what became of them: streamed, fetched, flat, duplicates, revised, late, refused, "
+        "given_up.",
+        ("way",),
+    ),
+    Family(
+        "instrument_streamed_ratio",
+        "gauge",
+        "Share of expected bars that the stream brought, of the instruments that did worst.",
+        ("instrument",),
+    ),
+    Family("indications_total", "counter", "Orders for which a first price was seen after the decision."),
+    Family("indication_delay_seconds", "gauge", "From the last such decision's commit to its price."),
+    Family(
+        "indication_difference_ratio",
+        "gauge",
+        "The fill's reference less that price, over it, against us positive: last, mean.",
+        ("estimate",),
+    ),
+)
+"""Those of a live run alone."""
+
 FAMILIES: Final = (
     Family("build_info", "info", "The version of papertape.", ("version",)),
     Family("run_info", "info", "Name and quote currency of the run.", ("run", "quote")),
@@ -110,6 +155,7 @@ FAMILIES: Final = (
     Family("bars_synthetic_total", "counter", "Flat bars made for minutes without a trade."),
     Family("bars_refused_total", "counter", "Bars of those received that the features could not take."),
     Family("bar_gaps_total", "counter", "Runs of session minutes without a bar."),
+    *LIVE_FAMILIES,
     Family("events_total", "counter", "Inputs beside the minutes, by kind.", ("kind",)),
     Family("features_not_ready", "gauge", "Instruments with a bar but no ready features, last minute."),
     Family("labels_pending", "gauge", "Scored decisions of the last horizon + 1 minutes, whose labels wait."),

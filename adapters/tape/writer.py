@@ -71,6 +71,11 @@ class SqliteTapeWriter(TapeWriter):
             raise
 
     @property
+    def path(self) -> Path:
+        """The tape's file."""
+        return self._path
+
+    @property
     def begun(self) -> bool:
         """Whether the run's header is on the tape."""
         return self._tip is not None

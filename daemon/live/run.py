@@ -76,6 +76,7 @@ class LiveRun:
         self._answers: deque[Answer] = deque()
         self._woken, self._idle = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._requests: set[asyncio.Task[None]] = set()
         self._events: list[AnyEvent] = []
         self._told: list[tuple[AnyEvent, asyncio.Future[None]]] = []
         self._diagnostics = NO_DIAGNOSTICS
@@ -86,9 +87,17 @@ class LiveRun:
         """How many messages wait."""
         return self._inbox.qsize()
 
-    async def settled(self) -> None:
-        """Wait until all that has come is decided; requests for history may still be under way."""
+    @property
+    def fetching(self) -> int:
+        """How many requests for history are under way."""
+        return len(self._requests)
+
+    async def settled(self, patience_s: float = 0.0) -> None:
+        """Wait until all that has come is decided, and `patience_s` for history that is under way."""
         await self._idle.wait()
+        if self._requests and patience_s:
+            await asyncio.wait(tuple(self._requests), timeout=patience_s)
+            await self._idle.wait()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set; then finish the batch at hand, leave a snapshot and close the feeds.
@@ -128,10 +137,11 @@ class LiveRun:
         self._told.append((event, told))
         await told
 
-    def _start(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> None:
+    def _start(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # --- what comes in ---
 
@@ -186,7 +196,9 @@ class LiveRun:
             self.sequencer.advance(self._clock.now_ms())
             drained = self.sequencer.drain()
             for ask in drained.asks:
-                self._start(group, self._fetch(ask))
+                request = self._start(group, self._fetch(ask))
+                self._requests.add(request)
+                request.add_done_callback(self._requests.discard)
             await self._decide(drained, stop, thread)
         await self._in(thread, lambda: self._commit((), self._engine.snapshot(), self._take_diagnostics()))
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from adapters.prometheus.families import FAMILIES
+from adapters.prometheus.families import FAMILIES, LIVE_FAMILIES
 from adapters.tape.reader import SqliteTapeReader
 from daemon.__main__ import main
 from daemon.events import BatchRecord
@@ -27,8 +27,8 @@ from tests.integration.command_line import PATIENCE_S, Job, settings_text, start
 # One replay serves them all.
 pytestmark = pytest.mark.xdist_group("prometheus")
 
-UNJUDGED = ("drift_psi", "drift_psi_threshold")
-"""A replay of 20 hours fills no window of drift."""
+UNJUDGED = ("drift_psi", "drift_psi_threshold", *(family.name for family in LIVE_FAMILIES))
+"""A replay of 20 hours fills no window of drift, and has no feed."""
 
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}

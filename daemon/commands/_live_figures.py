@@ -1,0 +1,70 @@
+"""What Prometheus hears of a live run beside its engine: feeds, bars by their way in, clocks, indications."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Final
+
+from daemon.bars.lane import LaneCounts
+from daemon.commands._figures import Meter, Series
+from daemon.live import LiveRun
+from daemon.ports import Figures
+
+WAYS: Final = ("streamed", "fetched", "flat", "duplicates", "revised", "late", "refused", "given_up")
+"""What becomes of bars, as `LaneCounts` names it."""
+
+
+class LiveMeter(Meter):
+    """The figures of a run, and of the feeds it lives on once `live` is set."""
+
+    live: LiveRun | None = None
+
+    def figures(self) -> Figures:
+        """Return all figures as of the batches seen."""
+        found = super().figures()
+        return found if self.live is None else {**found, **live_series(self.live, self._shown)}
+
+
+def live_series(live: LiveRun, shown: int) -> Series:
+    """Return the figures of feeds and their bars.
+
+    Args:
+        live: The run.
+        shown: Most instruments with series of their own.
+    """
+    sequencer, seen = live.sequencer, live.indications.figures
+    found: Series = {
+        "feed_lost_instruments": {(feed,): float(n) for feed, n in sequencer.lost.items()},
+        "feed_losses_total": {},
+        "feed_frames_refused_total": {},
+        "feed_frames_ignored_total": {},
+        "feed_lag_seconds": {},
+        "feed_queue_messages": {(): float(live.queued)},
+        "history_requests": {(): float(live.fetching)},
+        "live_bars_total": _by_way(sequencer.counts),
+        "instrument_streamed_ratio": _streamed(sequencer.counts, shown),
+        "indications_total": {(): float(seen.seen)},
+    }
+    for feed, frames in sequencer.frames.items():
+        found["feed_losses_total"][feed,] = float(frames.losses)
+        found["feed_frames_refused_total"][feed,] = float(frames.refused)
+        for name, count in frames.ignored.items():
+            found["feed_frames_ignored_total"][feed, name] = float(count)
+        if frames.skew_ms is not None:
+            found["feed_lag_seconds"][feed,] = frames.skew_ms / 1000
+    if seen.seen:
+        found["indication_delay_seconds"] = {(): seen.delay_ms / 1000}
+    if seen.filled:
+        found["indication_difference_ratio"] = {("last",): seen.last, ("mean",): seen.total / seen.filled}
+    return found
+
+
+def _by_way(counts: Mapping[str, LaneCounts]) -> dict[tuple[str, ...], float]:
+    each = [asdict(of_one) for of_one in counts.values()]
+    return {(way,): float(sum(of_one[way] for of_one in each)) for way in WAYS}
+
+
+def _streamed(counts: Mapping[str, LaneCounts], shown: int) -> dict[tuple[str, ...], float]:
+    """Return the share of expected bars that the stream brought, of the instruments that did worst."""
+    shares = {name: one.streamed / one.expected for name, one in counts.items() if one.expected}
+    worst = sorted(shares, key=lambda name: (shares[name], name))[:shown]
+    return {(name,): shares[name] for name in sorted(worst)}

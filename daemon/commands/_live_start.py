@@ -1,0 +1,191 @@
+"""What a live run is put together from: its tape taken up again, or one begun with fetched history."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.writer import SqliteTapeWriter
+from daemon.bars.fetched import FetchedBars
+from daemon.bars.instruments import full_name
+from daemon.bars.lane import HELD_MINUTES, lane_starts
+from daemon.bars.sequencer import MINUTE_MS, Sequencer
+from daemon.commands._model import LoadedModel, open_model
+from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
+from daemon.engine import Engine
+from daemon.errors import FeedError, HistoryTooOldError, SettingsError
+from daemon.events import BAR_FLAG_SYNTHETIC, Instrument, Minutes
+from daemon.feed import BarClosed
+from daemon.live import LiveCommit, LiveRun, Onlookers
+from daemon.ports import Feed, LiveClock, RunSource
+from daemon.settings import Settings
+
+FIRST_PAGE_MINUTES: Final = 1_000
+"""So much recent history is fetched to learn what the instruments are."""
+
+
+class TapeSource:
+    """The bars that a live run was begun with, from its own tape."""
+
+    def __init__(self, reader: SqliteTapeReader) -> None:
+        self._reader = reader
+        self.instruments: Final[tuple[Instrument, ...]] = reader.instruments()
+        self.fingerprint: Final = reader.header()["bars"]
+        found = reader.warmup_event()
+        self.first_minute: Final = found[1].first_minute if found else 0
+        self.last_minute: Final = found[1].last_minute if found else 0
+
+    def blocks(self, first_minute: int, last_minute: int, max_minutes: int) -> Iterator[Minutes]:
+        """Yield the warm-up as it was; it is asked for as it was then."""
+        del first_minute, last_minute, max_minutes
+        return warmup_minutes(self._reader, self.instruments)
+
+    def outside(self, first_minute: int, last_minute: int) -> Mapping[str, int]:
+        """Return nothing: no bar outside its session enters a live run."""
+        del first_minute, last_minute
+        return {}
+
+
+def by_venue(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the instruments that the settings name, sorted, by venue.
+
+    Raises:
+        SettingsError: They name none.
+    """
+    named = settings.universe.instruments
+    if named == "all" or not named:
+        raise SettingsError(
+            ["universe.instruments: a live run needs its instruments by name, e.g. [BTCUSDT, ETHUSDT]"]
+        )
+    names = sorted({full_name(symbol, settings.universe.venue) for symbol in named})
+    venues = sorted({name.partition(":")[0] for name in names})
+    return {venue: tuple(name for name in names if name.startswith(f"{venue}:")) for venue in venues}
+
+
+class LiveStart:
+    """What a live run is put together from.
+
+    Args:
+        settings: Of the run.
+        model_uri: The model that trades.
+        feeds: By venue.
+        clock: The time.
+        tape: The run's, written by nobody else.
+        tape_file: Its file.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        model_uri: str,
+        feeds: Mapping[str, Feed],
+        clock: LiveClock,
+        tape: SqliteTapeWriter,
+        tape_file: Path,
+    ) -> None:
+        self._settings = settings
+        self._model_uri = model_uri
+        self._feeds = feeds
+        self._clock = clock
+        self._tape = tape
+        self._tape_file = tape_file
+        self._first_minute = 0
+
+    async def engine(self) -> Engine:
+        """Return the engine at the tape's end, or warmed up with fetched history on a tape begun now."""
+        if self._tape.begun:
+            return await asyncio.to_thread(self._resumed)
+        # Minutes that ended so long ago are in every venue's history.
+        ended_ms = self._clock.now_ms() - int(self._settings.sealing.grace_seconds * 1000)
+        self._first_minute = ended_ms // MINUTE_MS
+        recent = await self._fetched(self._first_minute - FIRST_PAGE_MINUTES, self._first_minute - 1)
+        instruments = FetchedBars(recent, self._settings).instruments
+        loaded = open_model(self._model_uri, self._settings, instruments)
+        plan = loaded.model.plan
+        start = self._first_minute - 2 * max(plan.warmup_bars, plan.history_rows)
+        older = await self._fetched(start, self._first_minute - FIRST_PAGE_MINUTES - 1)
+        source = FetchedBars({name: [*older[name], *bars] for name, bars in recent.items()}, self._settings)
+        run = self._run(source, loaded)
+        engine = run.engine()
+        await asyncio.to_thread(begin, run, engine, self._tape)
+        log = structlog.get_logger()
+        log.info("begun", tape=str(self._tape_file), minute=self._first_minute, instruments=len(instruments))
+        return engine
+
+    def live(self, engine: Engine, commit: LiveCommit, onlookers: Onlookers) -> LiveRun:
+        """Return the run from the tape's end on."""
+        run = engine.run
+        with SqliteTapeReader(self._tape_file) as reader:
+            first = engine.minute + 1 if engine.batch else self._first_minute
+            newest = (
+                (name, minute, close, taker, bool(flags & BAR_FLAG_SYNTHETIC))
+                for name, minute, close, taker, flags in reader.newest_rows(first - HELD_MINUTES)
+            )
+            starts = lane_starts(newest, run.names)
+        sequencer = Sequencer(
+            self._settings,
+            run.instruments,
+            by_venue(self._settings),
+            first,
+            self._clock.now_ms(),
+            starts=starts,
+            lost={feed: [run.names[at] for at in lost] for feed, lost in run.trading.lost.items()},
+        )
+        rules = self._settings.sealing
+        return LiveRun(engine, sequencer, self._feeds, self._clock, rules, commit, onlookers)
+
+    def _resumed(self) -> Engine:
+        with SqliteTapeReader(self._tape_file) as reader:
+            source = TapeSource(reader)
+            loaded = open_model(self._model_uri, self._settings, source.instruments)
+            self._first_minute = int(reader.header()["first_minute"])
+            run = self._run(source, loaded)
+            engine = run.engine()
+            resume(run, engine, reader)
+        log = structlog.get_logger()
+        log.info("resumed", tape=str(self._tape_file), minute=engine.minute, batch=engine.batch)
+        return engine
+
+    def _run(self, source: RunSource, loaded: LoadedModel) -> Run:
+        first = self._first_minute
+        return Run(self._settings, source, first, loaded.model, loaded.files, machine(), loaded.funding)
+
+    async def _fetched(self, first_minute: int, last_minute: int) -> dict[str, Sequence[BarClosed]]:
+        """Fetch [first_minute, last_minute] of every instrument."""
+        found: dict[str, Sequence[BarClosed]] = {}
+
+        async def fetch(feed: Feed, slots: asyncio.Semaphore, name: str) -> None:
+            async with slots:
+                found[name] = await _as_far_back_as_it_goes(feed, name, first_minute, last_minute)
+
+        names = by_venue(self._settings)
+        if last_minute < first_minute:
+            return dict.fromkeys((name for of_venue in names.values() for name in of_venue), ())
+        try:
+            async with asyncio.TaskGroup() as group:
+                for venue, feed in self._feeds.items():
+                    slots = asyncio.Semaphore(self._settings.sealing.history_requests)
+                    for name in names[venue]:
+                        group.create_task(fetch(feed, slots, name))
+        except* FeedError as failed:
+            raise failed.exceptions[0] from None
+        return found
+
+
+async def _as_far_back_as_it_goes(
+    feed: Feed, instrument: str, first_minute: int, last_minute: int
+) -> Sequence[BarClosed]:
+    while first_minute <= last_minute:
+        try:
+            return await feed.history(instrument, first_minute, last_minute)
+        except HistoryTooOldError as old:
+            log = structlog.get_logger()
+            log.warning(
+                "history_begins_late", instrument=instrument, wanted=first_minute, first=old.first_minute
+            )
+            # What is oldest now may be gone when it is asked for.
+            first_minute = old.first_minute + 1
+    return ()

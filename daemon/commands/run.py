@@ -1,0 +1,36 @@
+"""`papertape run`: live bars through the engine, for months."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from daemon.commands._serving import serve_option, with_metrics
+from daemon.commands._settings import config_option
+
+
+@click.command()
+@config_option
+@click.option("--model", help="models:/NAME@ALIAS, models:/NAME/VERSION or a folder; default: model.uri.")
+@click.option("--tape", "tape_file", type=click.Path(path_type=Path), help="Default: tape.path.")
+@serve_option
+def command(
+    config_file: Path | None,
+    model: str | None,
+    tape_file: Path | None,
+    serve: tuple[str | None, int] | None,
+) -> None:
+    """Trade live on paper: subscribe to the venues' streams, decide every minute, write the tape.
+
+    A new run fetches the history that its features need before the first minute it decides. Stopped by
+    SIGTERM or Ctrl-C it finishes the minute at hand, leaves a snapshot and ends with 0. Started again, it
+    goes on where its tape ends, however it ended: missed minutes come from history, marked `catch_up`.
+    """
+    from daemon.commands._exchanges import clock_and_feeds
+    from daemon.commands._live import run_live
+    from daemon.commands._settings import open_settings
+
+    settings = with_metrics(open_settings(config_file), serve)
+    clock, make_feed = clock_and_feeds(settings)
+    tape = tape_file or Path(settings.tape.path)
+    asyncio.run(run_live(settings, model or settings.model.uri, make_feed, clock, tape))
