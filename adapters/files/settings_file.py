@@ -140,7 +140,7 @@ def _secrets_in_file(
         section = child_model(model, key)
         if section is not None and isinstance(value, dict):
             found += _secrets_in_file(section, value, document, here)
-        elif is_secret(model, key):
+        elif value is not None and is_secret(model, key):
             found.append((".".join(here), document.line(here)))
     return found
 
