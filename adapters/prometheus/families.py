@@ -43,6 +43,8 @@ FAMILIES: Final = (
     Family("build_info", "info", "The version of papertape.", ("version",)),
     Family("run_info", "info", "Name and quote currency of the run.", ("run", "quote")),
     Family("model_info", "info", "The model version that trades.", ("model",)),
+    Family("model_trained_timestamp_seconds", "gauge", "When the model was trained or packed."),
+    Family("model_data_end_timestamp_seconds", "gauge", "Where the bars end that the model learned from."),
     Family("capital", "gauge", "Equity at the start of the run, quote currency."),
     Family(
         "equity",
@@ -124,6 +126,11 @@ FAMILIES: Final = (
     ),
     Family("last_commit_timestamp_seconds", "gauge", "When batches were last made durable."),
     Family("last_snapshot_timestamp_seconds", "gauge", "When a snapshot was last made durable."),
+    Family(
+        "last_good_reload_timestamp_seconds",
+        "gauge",
+        "When settings were last taken over; the start counts as a reload.",
+    ),
     Family(STAGE_SECONDS, "histogram", "Time a stage took for one chunk of minutes.", ("stage",)),
     Family("expert_labels", "gauge", "Judged labels in the window.", ("expert",)),
     Family("expert_accuracy_ratio", "gauge", "Share of labels whose likeliest class was right.", ("expert",)),

@@ -20,6 +20,7 @@ from daemon.events import (
     FillKind,
     TradingMode,
 )
+from daemon.models.bundle import Bundle
 from daemon.policy.funnel import FunnelCounts
 from daemon.policy.reasons import ENTRIES
 from daemon.ports import Figures
@@ -118,6 +119,7 @@ class Meter:
             "build_info": {(daemon.__version__,): 1.0},
             "run_info": {(run.settings.run.name, run.settings.run.quote): 1.0},
             "model_info": {(run.model.version,): 1.0},
+            **_model_moments(run.model.bundle),
             "instruments": _one(len(run.names)),
             "instruments_without_series": _one(max(0, len(run.names) - shown)),
             "trading_state": {(mode.value,): float(mode is live.mode) for mode in TradingMode},
@@ -191,6 +193,14 @@ def _one(value: object) -> dict[tuple[str, ...], float]:
 def _closed_s(minute: int) -> float:
     """Return when a bar closed, seconds since 1970, by the minute of its open."""
     return (minute + 1) * 60.0
+
+
+def _model_moments(bundle: Bundle) -> Series:
+    moments = {
+        "model_trained": bundle.trained_at,
+        "model_data_end": 60 * bundle.ranges["end"] if "end" in bundle.ranges else None,
+    }
+    return {f"{name}_timestamp_seconds": _one(at) for name, at in moments.items() if at is not None}
 
 
 def _positions(held: Sequence[HeldPosition], shown: int) -> Series:

@@ -76,6 +76,8 @@ class Feed:
         self._due_s = clock.monotonic_s()
         self._committed_s: float | None = None
         self._snapshot_s: float | None = None
+        # Settings are read once, before this.
+        self._reloaded_s = clock.epoch_s()
         self.drops = 0
 
     def note_commit(self, snapshot: "Snapshot | None") -> None:
@@ -119,7 +121,11 @@ class Feed:
 
     def _publish(self) -> None:
         self._due_s = self._clock.monotonic_s() + REFRESH_S
-        moments = {"last_commit": self._committed_s, "last_snapshot": self._snapshot_s}
+        moments = {
+            "last_commit": self._committed_s,
+            "last_snapshot": self._snapshot_s,
+            "last_good_reload": self._reloaded_s,
+        }
         figures = dict(self._meter.figures())
         figures |= {f"{name}_timestamp_seconds": {(): at} for name, at in moments.items() if at is not None}
         self._server.publish(figures)

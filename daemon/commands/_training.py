@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -132,6 +133,13 @@ def keep(
         return str(out)
     version = MlflowStore(settings.model.registry).register(name, alias, files, metrics, parameters)
     return f"models:/{name}@{alias} (version {version})" if alias else f"models:/{name}/{version}"
+
+
+def dated(bundle: "Bundle") -> "Bundle":
+    """Return the bundle with this moment as the one it was made at: training itself has no clock."""
+    from adapters.clock import SystemClock
+
+    return replace(bundle, trained_at=int(SystemClock().epoch_s()))
 
 
 def place_of(settings: "Settings", name: str | None, alias: str | None) -> tuple[str, str | None]:

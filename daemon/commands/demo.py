@@ -1,5 +1,6 @@
 """`papertape demo`: the main job on a simulated market, with nothing needed from outside."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -65,7 +66,8 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     with shown_progress() as progress:
         result = train(market, settings, name="demo", span=(None, first_traded - 1), progress=progress)
     click.echo(report(result))
-    files = result.bundle.to_files()
+    # By the market's clock: the same words give the same model, the same tape, the same digest.
+    files = replace(result.bundle, trained_at=60 * first_traded).to_files()
     version = FolderStore(folder / "model").register("demo", None, files, {})
     tape = folder / "demo.tape"
     for leftover in folder.glob(f"{tape.name}*"):

@@ -9,6 +9,7 @@ import click
 from daemon.commands._settings import open_settings
 from daemon.commands._training import (
     calm_threads,
+    dated,
     keep,
     outside,
     parameters_of,
@@ -68,7 +69,8 @@ def command(
             progress=progress,
         )
     click.echo(report(result))
-    place = keep(result.bundle, settings, name, alias, out, parameters_of(settings, result.bundle))
+    bundle = dated(result.bundle)
+    place = keep(bundle, settings, name, alias, out, parameters_of(settings, bundle))
     click.echo(f"model: {place}")
 
 
