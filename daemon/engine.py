@@ -149,7 +149,7 @@ class Engine:
         run.health.judge(chunk.ordinal, chunk.matured, said.judged, said.judged_known)
         epoch = chunk.minutes.minute[rows.minute]
         ordinals = rows.minute + chunk.ordinal
-        run.health.hear(ordinals, epoch, rows.instrument, rows.values, said.experts, said.blend)
+        run.health.hear(ordinals, epoch, rows.instrument, rows.values, said.experts, said.blend, said.raw)
         self.weights = dict(zip(run.panel.names, said.weights[-1].tolist(), strict=True))
         return said
 

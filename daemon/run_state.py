@@ -165,6 +165,7 @@ class RunState:
             self.model.labeller.span,
             self.settings.vitals.window_minutes,
             self._base_rate(),
+            self.panel.calibrated,
         )
 
     def _new_health(self) -> Health:
@@ -176,6 +177,7 @@ class RunState:
             vitals.window_minutes,
             vitals.drift_window_minutes,
             vitals.drift_alarm_share,
+            self.panel.calibrated,
         ).against(self.model.bundle.psi, self.names)
 
     def _base_rate(self) -> IntArray:

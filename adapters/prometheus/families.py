@@ -5,39 +5,18 @@ counters, shares as `_ratio`. Money and profit go up and down: they are gauges, 
 Moments are timestamps, never ages: a process that hangs would freeze an age.
 """
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-Kind = Literal["gauge", "counter", "info", "histogram"]
+from adapters.prometheus.family import Family
+from adapters.prometheus.judged import calibration_families, judged_families
 
-PREFIX: Final = "papertape_"
 STAGE_SECONDS: Final = "stage_seconds"
 TAPE_BYTES: Final = "tape_bytes"
 DISK_FREE_BYTES: Final = "disk_free_bytes"
 SINK_DROPS: Final = "sink_drops_total"
 
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One family.
-
-    Attributes:
-        name: Without the prefix.
-        kind: Of metric; an `info` is a gauge of value 1 whose labels say it all.
-        meaning: One sentence.
-        labels: In the order of a series' label values.
-    """
-
-    name: str
-    kind: Kind
-    meaning: str
-    labels: tuple[str, ...] = ()
-
-    @property
-    def full_name(self) -> str:
-        """The name as Prometheus stores it; a histogram's series add `_bucket`, `_sum` and `_count`."""
-        return PREFIX + self.name
-
+JUDGED_LABELS: Final = ("expert", "form")
+"""Who speaks, and whether before (raw) or after its calibrator (calibrated, what is traded on)."""
 
 FAMILIES: Final = (
     Family("build_info", "info", "The version of papertape.", ("version",)),
@@ -132,53 +111,16 @@ FAMILIES: Final = (
         "When settings were last taken over; the start counts as a reload.",
     ),
     Family(STAGE_SECONDS, "histogram", "Time a stage took for one chunk of minutes.", ("stage",)),
-    Family("expert_labels", "gauge", "Judged labels in the window.", ("expert",)),
-    Family("expert_accuracy_ratio", "gauge", "Share of labels whose likeliest class was right.", ("expert",)),
+    *judged_families("expert", JUDGED_LABELS, " in the window"),
     Family(
-        "expert_baseline_accuracy_ratio",
+        "expert_calibration_gain_nats",
         "gauge",
-        "The same for what needs no model: majority, base_rate, last_label.",
-        ("expert", "baseline"),
-    ),
-    Family(
-        "expert_over_majority_ratio",
-        "gauge",
-        "Accuracy less the majority's, paired: mean, low, high of the 95 % interval.",
-        ("expert", "estimate"),
-    ),
-    Family(
-        "expert_hit_ratio",
-        "gauge",
-        "Share of moves whose direction was the likelier.",
-        ("expert", "estimate"),
-    ),
-    Family(
-        "expert_skill_nats",
-        "gauge",
-        "Log-loss of the base rate less the expert's, by part: all, move, direction.",
-        ("expert", "part", "estimate"),
-    ),
-    Family(
-        "expert_information_coefficient",
-        "gauge",
-        "Rank correlation of p(up) - p(down) with the return.",
+        "Skill of the calibrated expert less that of the raw one, paired.",
         ("expert", "estimate"),
     ),
     Family("blend_weight_ratio", "gauge", "Weight of the expert in the blend.", ("expert",)),
-    Family(
-        "expert_expected_accuracy_ratio",
-        "gauge",
-        "Accuracy that the probabilities promise, of everything scored, before labels arrive.",
-        ("expert",),
-    ),
-    Family(
-        "expert_calibration_error_ratio",
-        "gauge",
-        "Class-wise expected calibration error over groups of equal mass.",
-        ("expert",),
-    ),
-    Family("expert_brier_score", "gauge", "Brier score of three classes; 0 is best, 2 worst.", ("expert",)),
-    Family("expert_matthews_correlation", "gauge", "Matthews' correlation of three classes.", ("expert",)),
+    *calibration_families("expert", JUDGED_LABELS),
+    *judged_families("catch_up", JUDGED_LABELS, " of minutes that were filled from history"),
     Family(
         "changes_total",
         "counter",

@@ -1,12 +1,13 @@
 """A run in numbers for whoever watches it from outside: read from the engine between two chunks."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
 import numpy as np
 
 import daemon
+from daemon.commands._expert_figures import gain_series, skill_series
 from daemon.commands._health_figures import health_series
 from daemon.commands._views import Watcher
 from daemon.engine import Engine
@@ -24,8 +25,6 @@ from daemon.models.bundle import Bundle
 from daemon.policy.funnel import FunnelCounts
 from daemon.policy.reasons import ENTRIES
 from daemon.ports import Figures
-from daemon.vitals.intervals import Interval
-from daemon.vitals.skill import SkillFigures
 from daemon.vitals.summary import HeldPosition, LiveView
 from daemon.vitals.trades import TradeFigures
 
@@ -131,7 +130,9 @@ class Meter:
             **_positions(live.positions, shown),
             **_trades(run.trades.figures()),
             **_funnel(run.funnel.counts()),
-            **_experts(live.skill),
+            **skill_series("expert", live.skill),
+            **gain_series(live.skill),
+            **skill_series("catch_up", [f for f in run.skill.catch_up_figures() if f.rows]),
             **health_series(run.health.figures()),
             **self._inputs(),
         }
@@ -248,40 +249,3 @@ def _funnel(counts: FunnelCounts) -> Series:
         },
         "exits_total": {(reason,): float(count) for reason, count in counts.exits.items()},
     }
-
-
-def _experts(experts: Sequence[SkillFigures]) -> Series:
-    judged = [figures for figures in experts if figures.rows]
-    found: Series = {
-        "expert_labels": {(f.name,): float(f.rows) for f in experts},
-        "expert_accuracy_ratio": {(f.name,): f.accuracy for f in judged},
-        "expert_baseline_accuracy_ratio": {
-            (f.name, baseline): share
-            for f in judged
-            for baseline, share in (
-                ("majority", f.majority),
-                ("base_rate", f.base_rate),
-                ("last_label", f.last),
-            )
-        },
-        "expert_over_majority_ratio": {},
-        "expert_hit_ratio": {},
-        "expert_skill_nats": {},
-        "expert_information_coefficient": {},
-    }
-    for f in judged:
-        for name, part, interval in (
-            ("expert_over_majority_ratio", (), f.over_majority),
-            ("expert_hit_ratio", (), f.hit_rate),
-            ("expert_skill_nats", ("all",), f.skill_interval),
-            ("expert_skill_nats", ("move",), f.move),
-            ("expert_skill_nats", ("direction",), f.direction),
-            ("expert_information_coefficient", (), f.ic),
-        ):
-            found[name].update({(f.name, *part, word): value for word, value in _estimates(interval)})
-    return found
-
-
-def _estimates(interval: Interval | None) -> Iterator[tuple[str, float]]:
-    if interval is not None:
-        yield from (("mean", interval.mean), ("low", interval.low), ("high", interval.high))

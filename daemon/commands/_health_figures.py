@@ -2,21 +2,15 @@
 
 import math
 
+from daemon.commands._expert_figures import Series, calibration_series
 from daemon.vitals.health import HealthFigures
-
-Series = dict[str, dict[tuple[str, ...], float]]
 
 
 def health_series(figures: HealthFigures) -> Series:
     """Return the series of all families of the vitals; a figure that does not exist yet is not there."""
-    judged = [f for f in figures.calibration if f.rows]
-    heard = [f for f in figures.calibration if not math.isnan(f.estimated)]
     features = [(subject, f) for subject, drift in figures.drift.items() for f in drift.features]
     return {
-        "expert_expected_accuracy_ratio": {(f.name,): f.estimated for f in heard},
-        "expert_calibration_error_ratio": {(f.name,): f.ece for f in judged},
-        "expert_brier_score": {(f.name,): f.brier for f in judged},
-        "expert_matthews_correlation": {(f.name,): f.mcc for f in judged},
+        **calibration_series("expert", figures.calibration),
         "changes_total": {
             (change.name, kind): float(count)
             for change in figures.changes

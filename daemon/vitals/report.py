@@ -15,7 +15,8 @@ from daemon.vitals.day_book import DayBook, by_instrument, costs, returns
 from daemon.vitals.intervals import Interval, ratio_interval
 from daemon.vitals.outcomes import Outcome
 from daemon.vitals.ratios import Figure, Yardstick, figures, mean_figure
-from daemon.vitals.summary import UNKNOWN, Panel, clock
+from daemon.vitals.skill_panels import UNKNOWN, Panel
+from daemon.vitals.summary import clock
 from daemon.vitals.trades import TradeFigures
 from daemon.vitals.verdict import verdict
 

@@ -4,8 +4,7 @@ A view turns itself into `Panel`s, plain titled tables of text, so that whoever 
 decides nothing about numbers and needs nothing from the core.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -16,22 +15,14 @@ from daemon.policy.funnel import FunnelCounts
 from daemon.vitals.completeness import bars_panel
 from daemon.vitals.drawdown import DrawdownFigures
 from daemon.vitals.health import HealthFigures
-from daemon.vitals.intervals import Interval
 from daemon.vitals.skill import SkillFigures
+from daemon.vitals.skill_panels import UNKNOWN, Panel, accuracy_panel, gain_panel, skill_panel, spread
 from daemon.vitals.trades import TradeFigures
 from daemon.vitals.verdict import verdict
 from daemon.vitals.vital_panels import health_tables
 
-Panel = tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]
-"""Title, column names (empty: a list of named figures), rows."""
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-UNKNOWN = "-"
 BAR_CELLS = 30
-SKILL_COLUMNS = ("expert", "labels", "skill mnat", "move", "direction", "IC")
-ACCURACY_COLUMNS = (
-    *("expert", "hit rate", "accuracy", "over majority", "majority", "base rate", "last label"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +190,7 @@ class RunSummary:
         if self.coverage:
             panels.append(bars_panel(self.coverage))
         if self.health is not None:
+            panels.append(gain_panel(self.skill, self.health.calibration))
             panels += health_tables(self.health)
         if self.facts:
             panels.append(("also", (), tuple(self.facts.items())))
@@ -231,46 +223,9 @@ class RunSummary:
             ("closed round trips", f"{t.count:,}"),
             ("bps a trade", f"gross {t.gross_bps:+.1f}, cost {t.cost_bps:.1f}, net {t.net_bps:+.1f}"),
             ("net, worst to best fills", f"{t.worst_bps:+.1f} to {t.best_bps:+.1f} bps"),
-            ("net, 95 % interval", f"{_spread(t.interval, 1.0, '.1f')} bps"),
+            ("net, 95 % interval", f"{spread(t.interval, 1.0, '.1f')} bps"),
             (f"paid {self.quote}", paid),
         )
-
-
-def skill_panel(title: str, figures: Sequence[SkillFigures]) -> Panel:
-    """Return skill and its parts, in thousandths of a nat, and the IC, as a table; +- is a 95 % interval."""
-    return (
-        title,
-        SKILL_COLUMNS,
-        tuple(
-            (
-                f.name,
-                f"{f.rows:,}",
-                _spread(f.skill_interval, 1e3, ".1f"),
-                _spread(f.move, 1e3, ".1f"),
-                _spread(f.direction, 1e3, ".1f"),
-                _spread(f.ic, 1.0, ".3f"),
-            )
-            for f in figures
-        ),
-    )
-
-
-def accuracy_panel(title: str, figures: Sequence[SkillFigures]) -> Panel:
-    """Return hit rate, accuracy and the baselines' accuracy as a table, in percent; +- is a 95 % interval."""
-    return (
-        title,
-        ACCURACY_COLUMNS,
-        tuple(
-            (
-                f.name,
-                _spread(f.hit_rate, 100.0, ".1f", sign=""),
-                _percent(f.accuracy),
-                _spread(f.over_majority, 100.0, ".1f"),
-                *(_percent(share) for share in (f.majority, f.base_rate, f.last)),
-            )
-            for f in figures
-        ),
-    )
 
 
 def clock(minute: int) -> str:
@@ -278,21 +233,9 @@ def clock(minute: int) -> str:
     return (EPOCH + timedelta(minutes=minute)).strftime("%Y-%m-%d %H:%M")
 
 
-def _spread(interval: Interval | None, scale: float, form: str, sign: str = "+") -> str:
-    """Return a mean and how far its interval reaches to either side."""
-    if interval is None:
-        return UNKNOWN
-    mean, reach = interval.mean * scale, (interval.high - interval.mean) * scale
-    return f"{format(mean, sign + form)} ±{format(reach, form)}"
-
-
 def _progress_bar(share: float) -> str:
     full = round(share * BAR_CELLS)
     return f"{'█' * full}{'░' * (BAR_CELLS - full)} {share:.0%}"
-
-
-def _percent(share: float) -> str:
-    return UNKNOWN if math.isnan(share) else format(100.0 * share, ".1f")
 
 
 def _span(minutes: int) -> str:

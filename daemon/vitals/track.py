@@ -79,6 +79,13 @@ class Track:
             total = total - cells[:, COLUMNS.index(less)]
         return ratio_interval(total, cells[:, COLUMNS.index(per)], self._lag)
 
+    def gain(self, series: int, over: int, column: str, per: str) -> Interval | None:
+        """Return the mean of a column of one series less that of another that spoke in the same minutes."""
+        cells = self._buckets.cells().reshape(-1, self._n_series, len(COLUMNS))
+        place = COLUMNS.index(column)
+        more = cells[:, series, place] - cells[:, over, place]
+        return ratio_interval(more, cells[:, series, COLUMNS.index(per)], self._lag)
+
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data."""
         return {"buckets": self._buckets.to_fields(), "ic": self._ic.to_fields()}

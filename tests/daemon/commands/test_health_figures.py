@@ -28,7 +28,7 @@ FIGURES = HealthFigures(
     },
     calibration=(
         CalibrationFigures("trees", 100, 0.61, 0.02, 0.08, 0.47, 0.49),
-        CalibrationFigures("signals", 0, *[math.nan] * 5),
+        CalibrationFigures("signals", 0, math.nan, math.nan, math.nan, math.nan, math.nan),
     ),
     changes=tuple(
         ChangeFigures(name, {"adwin": 1, "page_hinkley": 0}, {"adwin": 5, "page_hinkley": -1})
@@ -45,8 +45,8 @@ def test_every_vital_is_a_series_of_a_known_family_with_its_labels() -> None:
     assert found["drift_psi_threshold"] == {("features", "a"): 0.3}
     assert found["drift_alarm"] == {("features",): 1.0}
     assert found["drift_episodes_total"] == {("features",): 2.0}
-    assert found["expert_expected_accuracy_ratio"] == {("trees",): 0.49}
-    assert found["expert_calibration_error_ratio"] == {("trees",): 0.02}
-    assert found["expert_brier_score"] == {("trees",): 0.61}
-    assert found["expert_matthews_correlation"] == {("trees",): 0.08}
+    assert found["expert_expected_accuracy_ratio"] == {("trees", "calibrated"): 0.49}
+    assert found["expert_calibration_error_ratio"] == {("trees", "calibrated"): 0.02}
+    assert found["expert_brier_score"] == {("trees", "calibrated"): 0.61}
+    assert found["expert_matthews_correlation"] == {("trees", "calibrated"): 0.08}
     assert found["changes_total"][("trees", "adwin")] == 1.0

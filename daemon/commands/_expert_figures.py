@@ -1,0 +1,74 @@
+"""What experts are worth, as series for whoever watches from outside."""
+
+from collections.abc import Iterator, Sequence
+
+from daemon.vitals.calibration import CalibrationFigures
+from daemon.vitals.intervals import Interval
+from daemon.vitals.skill import SkillFigures
+
+Series = dict[str, dict[tuple[str, ...], float]]
+
+
+def skill_series(prefix: str, experts: Sequence[SkillFigures]) -> Series:
+    """Return the series of the families of skill whose names begin with `prefix`."""
+    judged = [figures for figures in experts if figures.rows]
+    found: Series = {
+        "labels": {_who(f): float(f.rows) for f in experts},
+        "accuracy_ratio": {_who(f): f.accuracy for f in judged},
+        "baseline_accuracy_ratio": {
+            (*_who(f), baseline): share
+            for f in judged
+            for baseline, share in (
+                ("majority", f.majority),
+                ("base_rate", f.base_rate),
+                ("last_label", f.last),
+            )
+        },
+        "over_majority_ratio": {},
+        "hit_ratio": {},
+        "skill_nats": {},
+        "information_coefficient": {},
+    }
+    for f in judged:
+        for name, part, interval in (
+            ("over_majority_ratio", (), f.over_majority),
+            ("hit_ratio", (), f.hit_rate),
+            ("skill_nats", ("all",), f.skill_interval),
+            ("skill_nats", ("move",), f.move),
+            ("skill_nats", ("direction",), f.direction),
+            ("information_coefficient", (), f.ic),
+        ):
+            found[name].update({(*_who(f), *part, word): value for word, value in estimates(interval)})
+    return {f"{prefix}_{name}": series for name, series in found.items()}
+
+
+def gain_series(experts: Sequence[SkillFigures]) -> Series:
+    """Return what calibration brings, by expert."""
+    gains: dict[tuple[str, ...], float] = {
+        (f.name, word): value for f in experts for word, value in estimates(f.over_raw)
+    }
+    return {"expert_calibration_gain_nats": gains}
+
+
+def calibration_series(prefix: str, experts: Sequence[CalibrationFigures]) -> Series:
+    """Return the series of the families of calibration whose names begin with `prefix`."""
+    judged = [f for f in experts if f.rows]
+    # What was said of rows without labels yet is not a number where nothing was said.
+    heard = [f for f in experts if f.estimated == f.estimated]
+    found: Series = {
+        "expected_accuracy_ratio": {_who(f): f.estimated for f in heard},
+        "calibration_error_ratio": {_who(f): f.ece for f in judged},
+        "brier_score": {_who(f): f.brier for f in judged},
+        "matthews_correlation": {_who(f): f.mcc for f in judged},
+    }
+    return {f"{prefix}_{name}": series for name, series in found.items()}
+
+
+def estimates(interval: Interval | None) -> Iterator[tuple[str, float]]:
+    """Yield the mean and the bounds by name; nothing where there is no interval."""
+    if interval is not None:
+        yield from (("mean", interval.mean), ("low", interval.low), ("high", interval.high))
+
+
+def _who(figures: SkillFigures | CalibrationFigures) -> tuple[str, ...]:
+    return (figures.name, figures.form)
