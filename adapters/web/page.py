@@ -79,7 +79,7 @@ def _drawdown(curves: Mapping[str, Any]) -> Markup:
 
 def _profit(curves: Mapping[str, Any]) -> Markup:
     lines = (Series("line b", curves["before_costs"]), Series("line a", curves["profit"]))
-    return Markup(Axes(curves["minute"], lines, height=240.0).svg("Cumulative profit"))  # noqa: S704
+    return Markup(Axes(curves["minute"], lines, height=240.0).svg("Cumulative profit"))  # noqa: S704 - ditto
 
 
 def _price(minute: Sequence[int], one: Mapping[str, Any]) -> tuple[str, Markup, int]:
@@ -88,7 +88,7 @@ def _price(minute: Sequence[int], one: Mapping[str, Any]) -> tuple[str, Markup, 
         axes.mark(
             at, price, "buy" if side > 0 else "sell", f"{'bought' if side > 0 else 'sold'} at {price:,.8g}"
         )
-    return one["instrument"], Markup(axes.svg(f"Price of {one['instrument']}")), len(one["marks"])  # noqa: S704
+    return one["instrument"], Markup(axes.svg(f"Price of {one['instrument']}")), len(one["marks"])  # noqa: S704 - ditto
 
 
 def _most_traded(prices: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -219,6 +219,8 @@ class RunSummary:
     def _trades(self) -> tuple[tuple[str, str], ...]:
         t = self.trades
         paid = ", ".join(f"{name.replace('_', ' ')} {amount:,.2f}" for name, amount in self.costs.items())
+        if not t.count:
+            return (("closed round trips", "none"), (f"paid {self.quote}", paid))
         return (
             ("closed round trips", f"{t.count:,}"),
             ("bps a trade", f"gross {t.gross_bps:+.1f}, cost {t.cost_bps:.1f}, net {t.net_bps:+.1f}"),

@@ -115,7 +115,8 @@ def test_every_row_of_a_panel_has_as_many_cells_as_its_header(summary: RunSummar
 def test_what_cannot_be_known_is_a_dash_not_a_number(summary: RunSummary) -> None:
     text = text_of(replace(summary, seconds=None, trades=TradeFigures(0, 0.0, 0.0, 0.0, 0.0, 0.0, None)))
     assert "speed | -" in text
-    assert "net, 95 % interval | -" in text
+    assert "closed round trips | none" in text
+    assert "bps a trade |" not in text
     assert "nan" not in text
     (_, _, (row,)) = skill_panel("skill", (SILENT,))
     assert row[2] == row[5] == "-"
