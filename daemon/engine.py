@@ -196,7 +196,7 @@ class Engine:
         run = self.run
         trips = run.desk.take_round_trips()
         run.trades.add(trips)
-        run.recent_trips.extend(trips)
+        run.last_trips.add(trips)
         run.drawdown.update(np.array([float(trade.book.equity) for trade in traded]))
         return traded
 

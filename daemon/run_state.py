@@ -1,6 +1,5 @@
 """Everything that deciding a minute changes: what `process` reads and writes."""
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,7 +16,7 @@ from daemon.policy.sizing import Sizer
 from daemon.policy.trading_state import TradingState
 from daemon.policy.turnover import Turnover
 from daemon.positions.desk import Desk
-from daemon.positions.trips import RoundTrip
+from daemon.positions.trips import LastTrips
 from daemon.run_model import RunModel
 from daemon.settings import Settings
 from daemon.vitals.baselines import ONE_EACH
@@ -29,8 +28,6 @@ from daemon.vitals.trades import Trades
 
 BLEND = "blend"
 """Name of the blend beside the experts', in figures and on the tape."""
-
-RECENT_TRIPS = 5
 
 
 class RunState:
@@ -54,7 +51,7 @@ class RunState:
         trades: What trades earn.
         costs: What trading has cost.
         drawdown: How far below its highest equity stands.
-        recent_trips: The newest closed trades, newest last; for people, not part of a snapshot.
+        last_trips: The newest closed trades; for people, not part of a snapshot.
     """
 
     def __init__(
@@ -81,7 +78,7 @@ class RunState:
         self.trades = Trades(model.horizon_minutes, settings.vitals.window_minutes)
         self.costs = CostTotals()
         self.drawdown = Drawdown(float(settings.run.capital))
-        self.recent_trips: deque[RoundTrip] = deque(maxlen=RECENT_TRIPS)
+        self.last_trips = LastTrips()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -118,6 +115,7 @@ class RunState:
         self.policy.regroup(index)
         self.desk.regroup(index, instruments)
         self.trading.regroup(index)
+        self.last_trips.regroup(index)
         self.skill = self.skill.regrouped(index)
         self.health.against(self.model.bundle.psi, self.names)
 

@@ -7,7 +7,7 @@ Moments are timestamps, never ages: a process that hangs would freeze an age.
 
 from typing import Final
 
-from adapters.prometheus.family import Family
+from adapters.prometheus.family import Family, Kind
 from adapters.prometheus.judged import calibration_families, judged_families
 
 STAGE_SECONDS: Final = "stage_seconds"
@@ -18,12 +18,21 @@ SINK_DROPS: Final = "sink_drops_total"
 JUDGED_LABELS: Final = ("expert", "form")
 """Who speaks, and whether before (raw) or after its calibrator (calibrated, what is traded on)."""
 
+
+def _of_instrument(*families: tuple[str, Kind, str]) -> tuple[Family, ...]:
+    return tuple(
+        Family(f"instrument_{name}", kind, meaning, ("instrument",)) for name, kind, meaning in families
+    )
+
+
 FAMILIES: Final = (
     Family("build_info", "info", "The version of papertape.", ("version",)),
     Family("run_info", "info", "Name and quote currency of the run.", ("run", "quote")),
     Family("model_info", "info", "The model version that trades.", ("model",)),
     Family("model_trained_timestamp_seconds", "gauge", "When the model was trained or packed."),
     Family("model_data_end_timestamp_seconds", "gauge", "Where the bars end that the model learned from."),
+    Family("first_decided_bar_timestamp_seconds", "gauge", "When the run's first decided minute began."),
+    Family("replay_done_ratio", "gauge", "Share of a replay's minutes that is decided."),
     Family("capital", "gauge", "Equity at the start of the run, quote currency."),
     Family(
         "equity",
@@ -32,6 +41,7 @@ FAMILIES: Final = (
         ("fills",),
     ),
     Family("cash", "gauge", "Cash in quote currency."),
+    Family("books_imbalance", "gauge", "What the books are off by, quote currency; 0 unless papertape errs."),
     Family("pnl_realised", "gauge", "Profit of everything closed, before fees, quote currency."),
     Family("pnl_unrealised", "gauge", "Profit of what is held at its marks, quote currency."),
     Family("pnl_day", "gauge", "Change of equity since the first minute of the UTC day, quote currency."),
@@ -66,6 +76,27 @@ FAMILIES: Final = (
     Family(
         "trade_net_bound_ratio", "gauge", "95 % interval of the mean net return of a round trip.", ("bound",)
     ),
+    Family("trades_closed_total", "counter", "Round trips closed, by what ended them.", ("reason",)),
+    Family("last_trade_timestamp_seconds", "gauge", "When the newest round trip was closed."),
+    Family("last_trade_return_ratio", "gauge", "What it came to after costs, over what was opened."),
+    Family(
+        "instrument_last_trade_timestamp_seconds",
+        "gauge",
+        "When its newest round trip was closed.",
+        ("instrument",),
+    ),
+    Family(
+        "instrument_last_trade_return_ratio",
+        "gauge",
+        "What that came to after costs, over what was opened.",
+        ("instrument",),
+    ),
+    Family(
+        "instrument_last_trade_info",
+        "info",
+        "Which side that was, and what ended it.",
+        ("instrument", "side", "reason"),
+    ),
     Family("orders_total", "counter", "Orders made since this process started, by reason.", ("reason",)),
     Family("fills_total", "counter", "Fills and bookings since this process started, by kind.", ("kind",)),
     Family("funnel_total", "counter", "Instrument-minutes that came to a step of the funnel.", ("step",)),
@@ -83,14 +114,30 @@ FAMILIES: Final = (
     ),
     Family("edge_realised_ratio", "gauge", "Mean gross return of round trips in the window."),
     Family("batches_total", "counter", "Minutes decided since this process started."),
+    Family("bars_decided_total", "counter", "Bars of those, flat ones included: their rate is the speed."),
     Family("catch_up_batches_total", "counter", "Minutes of those that were filled from history."),
     Family(
         "bars_expected_total", "counter", "Session minutes of the instruments, each from its first bar on."
     ),
     Family("bars_received_total", "counter", "Bars that came."),
+    Family("bars_untraded_total", "counter", "Bars of those received in which nothing was traded."),
     Family("bars_synthetic_total", "counter", "Flat bars made for minutes without a trade."),
     Family("bars_refused_total", "counter", "Bars of those received that the features could not take."),
+    Family("bars_absent_total", "counter", "Session minutes without a bar, received or made."),
     Family("bar_gaps_total", "counter", "Runs of session minutes without a bar."),
+    *_of_instrument(
+        ("bars_expected_total", "counter", "Its session minutes, from its first bar on."),
+        ("bars_received_total", "counter", "Its bars that came."),
+        ("bars_untraded_total", "counter", "Those of them in which nothing was traded."),
+        ("bars_synthetic_total", "counter", "Flat bars made for its minutes without a trade."),
+        ("bars_refused_total", "counter", "Bars of it that the features could not take."),
+        ("bars_absent_total", "counter", "Its session minutes without a bar."),
+        ("bar_gaps_total", "counter", "Its runs of session minutes without a bar."),
+        ("bar_gap_longest_seconds", "gauge", "Session time of the longest of them."),
+        ("late_start_seconds", "gauge", "Session time before its first bar."),
+        ("bars_outside_sessions", "gauge", "Bars in its files outside its sessions, once a replay is done."),
+        ("last_bar_timestamp_seconds", "gauge", "When its last bar closed, traded or not."),
+    ),
     Family("events_total", "counter", "Inputs beside the minutes, by kind.", ("kind",)),
     Family("features_not_ready", "gauge", "Instruments with a bar but no ready features, last minute."),
     Family("labels_pending", "gauge", "Scored decisions of the last horizon + 1 minutes, whose labels wait."),
@@ -139,6 +186,22 @@ FAMILIES: Final = (
         "What the index may reach; absent where the reference is too short or the window cannot see.",
         ("subject", "feature"),
     ),
+    Family(
+        "drift_features",
+        "gauge",
+        "Features by state: within their threshold, out of it, unseen (the window is too short for them).",
+        ("subject", "state"),
+    ),
+    Family(
+        "drift_promised_alarm_ratio",
+        "gauge",
+        "Share of time in alarm while nothing drifts, promised for all features together.",
+        ("subject",),
+    ),
+    Family("drift_window_seconds", "gauge", "Length of the window that is judged.", ("subject",)),
+    Family("drift_reference_windows", "gauge", "Such windows that training holds.", ("subject",)),
+    Family("drift_judged_seconds_total", "counter", "Time that could be judged.", ("subject",)),
+    Family("drift_alarm_seconds_total", "counter", "Time of that in alarm.", ("subject",)),
     Family("drift_alarm", "gauge", "1 while features or predictions are in drift alarm.", ("subject",)),
     Family("drift_episodes_total", "counter", "Drift alarms, each counted once.", ("subject",)),
     Family(TAPE_BYTES, "gauge", "Size of the tape's files, as of the scrape."),

@@ -63,6 +63,12 @@ def calibration_families(prefix: str, labels: tuple[str, ...]) -> tuple[Family, 
             labels,
         ),
         Family(
+            f"{prefix}_realised_accuracy_ratio",
+            "gauge",
+            "What that came to where labels have arrived: less than expected is a change of the market.",
+            labels,
+        ),
+        Family(
             f"{prefix}_calibration_error_ratio",
             "gauge",
             "Class-wise expected calibration error over groups of equal mass.",

@@ -57,6 +57,7 @@ def calibration_series(prefix: str, experts: Sequence[CalibrationFigures]) -> Se
     heard = [f for f in experts if f.estimated == f.estimated]
     found: Series = {
         "expected_accuracy_ratio": {_who(f): f.estimated for f in heard},
+        "realised_accuracy_ratio": {_who(f): f.accuracy for f in judged},
         "calibration_error_ratio": {_who(f): f.ece for f in judged},
         "brier_score": {_who(f): f.brier for f in judged},
         "matthews_correlation": {_who(f): f.mcc for f in judged},

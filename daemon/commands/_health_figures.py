@@ -3,7 +3,10 @@
 import math
 
 from daemon.commands._expert_figures import Series, calibration_series
+from daemon.vitals.drift import FeatureDrift
 from daemon.vitals.health import HealthFigures
+
+SECONDS_PER_HOUR = 3600.0
 
 
 def health_series(figures: HealthFigures) -> Series:
@@ -20,8 +23,32 @@ def health_series(figures: HealthFigures) -> Series:
         "drift_psi_threshold": {
             (subject, f.name): f.threshold for subject, f in features if f.sees and math.isfinite(f.threshold)
         },
+        "drift_features": {
+            (subject, state): float(sum(_state(f) == state for f in drift.features))
+            for subject, drift in figures.drift.items()
+            for state in ("within", "out", "unseen")
+        },
+        "drift_promised_alarm_ratio": {(subject,): drift.rate for subject, drift in figures.drift.items()},
+        "drift_window_seconds": {
+            (subject,): SECONDS_PER_HOUR * drift.window_hours for subject, drift in figures.drift.items()
+        },
+        "drift_reference_windows": {
+            (subject,): float(drift.n_windows) for subject, drift in figures.drift.items()
+        },
+        "drift_judged_seconds_total": {
+            (subject,): SECONDS_PER_HOUR * drift.judged_hours for subject, drift in figures.drift.items()
+        },
+        "drift_alarm_seconds_total": {
+            (subject,): SECONDS_PER_HOUR * drift.alarm_hours for subject, drift in figures.drift.items()
+        },
         "drift_alarm": {(subject,): float(drift.in_alarm) for subject, drift in figures.drift.items()},
         "drift_episodes_total": {
             (subject,): float(drift.episodes) for subject, drift in figures.drift.items()
         },
     }
+
+
+def _state(feature: FeatureDrift) -> str:
+    if not feature.sees:
+        return "unseen"
+    return "out" if feature.out else "within"

@@ -52,7 +52,7 @@ class Watcher:
             positions=self._positions(),
             trades=tuple(
                 RecentTrade(t.exit_minute, run.names[t.instrument], t.side, t.net_bps, t.exit_kind)
-                for t in reversed(run.recent_trips)
+                for t in reversed(run.last_trips.recent)
             ),
             skill=run.skill.figures(),
             done=(self.minute + 1 - self._first) / max(1, self._end - self._first),

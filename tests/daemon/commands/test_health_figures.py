@@ -50,3 +50,14 @@ def test_every_vital_is_a_series_of_a_known_family_with_its_labels() -> None:
     assert found["expert_brier_score"] == {("trees", "calibrated"): 0.61}
     assert found["expert_matthews_correlation"] == {("trees", "calibrated"): 0.08}
     assert found["changes_total"][("trees", "adwin")] == 1.0
+    assert found["expert_realised_accuracy_ratio"] == {("trees", "calibrated"): 0.47}
+    assert found["drift_features"] == {
+        ("features", "within"): 1.0,
+        ("features", "out"): 1.0,
+        ("features", "unseen"): 1.0,
+    }
+    assert found["drift_promised_alarm_ratio"] == {("features",): 0.01}
+    assert found["drift_window_seconds"] == {("features",): 7 * 86_400.0}
+    assert found["drift_reference_windows"] == {("features",): 12.0}
+    assert found["drift_judged_seconds_total"] == {("features",): 36_000.0}
+    assert found["drift_alarm_seconds_total"] == {("features",): 14_400.0}
