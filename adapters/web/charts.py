@@ -8,6 +8,9 @@ from html import escape
 from typing import Final
 
 WIDTH: Final = 960.0
+NARROW: Final = 420.0
+"""Width of the pictures for a telephone: the letters stay as large there."""
+
 LEFT: Final = 70.0
 RIGHT: Final = 14.0
 TOP: Final = 12.0
@@ -74,6 +77,20 @@ class Axes:
         else:
             drawn = f'<circle class="mark {shape}" cx="{across:.1f}" cy="{up:.1f}" r="3.5">'
             self._marks.append(f"{drawn}<title>{escape(title)}</title></circle>")
+
+    def divide(self, x: float, text: str) -> None:
+        """Draw an upright line at `x` with a text beside it, if `x` lies inside the chart."""
+        first, last = self._span
+        if not first < x < last:
+            return
+        across = self._across(x)
+        right = across < self._width / 2
+        end, place = ("start", across + 6) if right else ("end", across - 6)
+        ends = f'x1="{across:.1f}" x2="{across:.1f}" y1="{TOP:g}" y2="{self._height - BOTTOM:g}"'
+        self._marks.append(
+            f'<line class="divide" {ends}/>'
+            f'<text class="tick" x="{place:.1f}" y="{TOP + 10:g}" text-anchor="{end}">{escape(text)}</text>'
+        )
 
     def svg(self, label: str) -> str:
         """Return the picture; `label` says to a screen reader what it shows."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from daemon.policy.funnel import FunnelCounts
 from daemon.positions.trips import LastTrips
-from daemon.vitals.summary import HeldPosition
+from daemon.vitals.held import HeldPosition
 from daemon.vitals.trades import TradeFigures
 
 Series = dict[str, dict[tuple[str, ...], float]]

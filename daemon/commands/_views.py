@@ -7,7 +7,8 @@ from daemon.engine import Engine
 from daemon.events import BAR_RECORD, MINUTES_PER_DAY, BatchRecord, Book
 from daemon.positions.money import minus, times
 from daemon.vitals.completeness import missing_facts
-from daemon.vitals.summary import Banded, HeldPosition, LiveView, RecentTrade, RunSummary
+from daemon.vitals.held import HeldPosition
+from daemon.vitals.summary import Banded, LiveView, RecentTrade, RunSummary
 
 NOTHING_OUTSIDE: Mapping[str, int] = {}
 
@@ -87,6 +88,7 @@ class Watcher:
             coverage=coverage,
             catch_up=run.skill.catch_up_figures(),
             health=run.health.figures(),
+            positions=self._positions(),
             facts={
                 **missing_facts(coverage, outside),
                 **run.desk.facts(),

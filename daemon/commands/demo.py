@@ -78,7 +78,7 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     replay(run, market.last_minute + 1, tape)
     page = folder / "report.html"
     with SqliteTapeReader(tape) as reader:
-        write_page(whole_report(reader), page)
+        write_page(whole_report(reader, settings.model.registry), page)
     click.echo(f"tape: {tape} (papertape verify {tape})", err=True)
     click.echo(f"report: {page} (for a browser)", err=True)
 

@@ -15,6 +15,7 @@ from daemon.policy.funnel import FunnelCounts
 from daemon.vitals.completeness import bars_panel
 from daemon.vitals.drawdown import DrawdownFigures
 from daemon.vitals.health import HealthFigures
+from daemon.vitals.held import HeldPosition, positions_panel
 from daemon.vitals.skill import SkillFigures
 from daemon.vitals.skill_panels import UNKNOWN, Panel, accuracy_panel, gain_panel, skill_panel, spread
 from daemon.vitals.trades import TradeFigures
@@ -36,20 +37,6 @@ class Banded:
     def text(self) -> str:
         """Return e.g. `100,012.50 (99,950.10 to 100,020.00)`."""
         return f"{self.expected:,.2f} ({self.worst:,.2f} to {self.best:,.2f})"
-
-
-@dataclass(frozen=True, slots=True)
-class HeldPosition:
-    """One position for the live table; money in quote currency, `weight` a share of equity.
-
-    `mark_age_minutes` is how many session minutes ago the price was made that it is valued at.
-    """
-
-    instrument: str
-    quantity: Decimal
-    weight: float
-    unrealised: Decimal
-    mark_age_minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +94,13 @@ class LiveView:
         ]
         if self.done is not None:
             now.insert(0, ("done", _progress_bar(self.done)))
-        held = tuple(
-            (
-                p.instrument,
-                f"{p.quantity:+f}",
-                f"{p.weight:+.1%}",
-                f"{p.unrealised:+,.2f}",
-                f"{p.mark_age_minutes} min old" if p.mark_age_minutes else "now",
-            )
-            for p in self.positions
-        )
         closed = tuple(
             (clock(t.minute), t.instrument, "long" if t.side > 0 else "short", f"{t.net_bps:+.1f}", t.reason)
             for t in self.trades
         )
         return (
             ("now", (), tuple(now)),
-            ("positions", ("instrument", "quantity", "weight", "unrealised", "mark"), held),
+            positions_panel("positions", self.positions),
             ("last trades", ("closed", "instrument", "side", "net bps", "ended by"), closed),
             skill_panel("skill over the base rate", self.skill),
         )
@@ -151,6 +128,7 @@ class RunSummary:
         funnel: From scored to filled, with the reasons of what fell out.
         facts: Further things to say, by subject (e.g. that funding is not charged).
         health: Drift, calibration, change.
+        positions: What is held at the end, sorted by instrument.
     """
 
     name: str
@@ -170,6 +148,7 @@ class RunSummary:
     catch_up: tuple[SkillFigures, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     health: HealthFigures | None = None
+    positions: tuple[HeldPosition, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -187,6 +166,8 @@ class RunSummary:
         ]
         if any(figures.rows for figures in self.catch_up):
             panels.insert(4, skill_panel("skill in minutes filled from history", self.catch_up))
+        if self.positions:
+            panels.append(positions_panel("held at the end", self.positions))
         if self.coverage:
             panels.append(bars_panel(self.coverage))
         if self.health is not None:

@@ -10,12 +10,12 @@ from daemon.events import TradingMode
 from daemon.policy.funnel import FunnelCounts
 from daemon.vitals.calibration import CalibrationFigures
 from daemon.vitals.drawdown import DrawdownFigures
+from daemon.vitals.held import HeldPosition
 from daemon.vitals.intervals import Interval
 from daemon.vitals.skill import SkillFigures
 from daemon.vitals.skill_panels import accuracy_panel, gain_panel, skill_panel
 from daemon.vitals.summary import (
     Banded,
-    HeldPosition,
     LiveView,
     RecentTrade,
     RunSummary,
