@@ -162,7 +162,7 @@ def _figures_of(name: str, form: Form, track: Track, series: int, before: int) -
         majority=_share(total["majority"], minutes),
         base_rate=_share(total["base_rate"], minutes),
         last=_share(total["last"], minutes),
-        over_majority=track.interval(series, "accuracy", "majority", "minutes"),
+        over_majority=track.paired_interval(series, "accuracy", "majority", "minutes"),
         hit_rate=track.interval(series, "hits", None, "moving_minutes"),
         ic=track.interval(series, "ic", None, "ic_count"),
         form=form,

@@ -298,3 +298,15 @@ def test_what_calibration_brings_is_narrower_than_two_intervals_apart() -> None:
     assert after.over_raw.above_zero
     reach = after.over_raw.high - after.over_raw.mean
     assert reach < after.skill_interval.high - after.skill + before.skill_interval.high - before.skill
+
+
+def test_an_accuracy_that_hardly_ever_differs_from_the_majoritys_has_no_interval(judged: Make) -> None:
+    run = judged(16)
+    base = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, run.matured, run.known)
+    run.said[:, 2] = base.logp
+    different = np.nonzero(run.known)[0][::200]
+    run.said[different, 2] = run.said[different, 0]
+    trees, _, blend = played(run).figures()
+    assert trees.over_majority is not None
+    assert blend.over_majority is None
+    assert blend.skill_interval is not None
