@@ -13,7 +13,7 @@ DATES: Final = 22.0
 MOST_ROWS: Final = 40
 MOST_COLUMNS: Final = 366
 NARROW_LABELS: Final = 132.0
-LETTER: Final = 6.6
+LETTER: Final = 7.2
 """Room of one letter of a label."""
 
 DATE_ROOM: Final = 120.0

@@ -156,7 +156,7 @@ def _drift(subject: str, found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **found,
         "subject": subject,
-        "keys": made.keys,
+        "legend": made.keys,
         "rows": f"The {made.shown} oddest of {made.of} features, the oddest on top." if left_out else "",
         "columns": f"A column is the worst of {made.days_in_column} days." if made.days_in_column > 1 else "",
         "picture": _drawn(lambda width: heat_map(found, label, width).svg),

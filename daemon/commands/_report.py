@@ -76,7 +76,6 @@ def report(
             walk.take(records, universe)
             progress.reach(records[-1].batch)
     walk.account.end_day()
-    enough = len(walk.account.days) >= MIN_DAYS
     return Report(
         told=Told(
             name=settings.run.name,
@@ -95,7 +94,10 @@ def report(
         by=Yardstick(
             days_per_year=max(days_per_year(instrument.calendar) for instrument in instruments),
             benchmark=np.array(walk.account.benchmark(measure)),
-            trials=trials(n_trials, bundle.name if bundle else None, registry) if enough else Trials(),
+            # Below that the ratio is withheld anyway, and MLflow takes seconds to ask.
+            trials=trials(n_trials, bundle.name if bundle else None, registry)
+            if n_trials or len(walk.account.days) >= MIN_DAYS
+            else Trials(),
             seed=settings.run.seed,
         ),
         divided=walk.training.figures(),
