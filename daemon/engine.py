@@ -176,6 +176,8 @@ class Engine:
         )
         screened = screen(run.settings.policy, rows)
         run.funnel.count_screened(screened)
+        signal = screened.side != 0
+        run.edges.update(chunk.ordinal, len(minutes), at[signal], who[signal], edge[signal], chunk.matured)
         decisions = DecisionRows.of(rows, screened, said, run.panel.names, minutes.present.shape)
         return rows, decisions
 

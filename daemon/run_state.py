@@ -22,6 +22,7 @@ from daemon.settings import Settings
 from daemon.vitals.baselines import ONE_EACH
 from daemon.vitals.cost_totals import CostTotals
 from daemon.vitals.drawdown import Drawdown
+from daemon.vitals.edges import Edges
 from daemon.vitals.health import Health
 from daemon.vitals.skill import Skill
 from daemon.vitals.trades import Trades
@@ -48,6 +49,7 @@ class RunState:
         funnel: What became of signals.
         skill: How good the experts are.
         health: Whether the model still fits what it sees.
+        edges: What signals promised beside what came.
         trades: What trades earn.
         costs: What trading has cost.
         drawdown: How far below its highest equity stands.
@@ -75,6 +77,12 @@ class RunState:
         self.funnel = Funnel()
         self.skill = self._new_skill()
         self.health = self._new_health()
+        self.edges = Edges(
+            model.labeller.span,
+            len(self.instruments),
+            model.horizon_minutes,
+            settings.vitals.window_minutes,
+        )
         self.trades = Trades(model.horizon_minutes, settings.vitals.window_minutes)
         self.costs = CostTotals()
         self.drawdown = Drawdown(float(settings.run.capital))
@@ -117,6 +125,7 @@ class RunState:
         self.trading.regroup(index)
         self.last_trips.regroup(index)
         self.skill = self.skill.regrouped(index)
+        self.edges = self.edges.regrouped(index)
         self.health.against(self.model.bundle.psi, self.names)
 
     def to_fields(self) -> dict[str, object]:
@@ -131,6 +140,7 @@ class RunState:
             "funnel": self.funnel.to_fields(),
             "skill": self.skill.to_fields(),
             "health": self.health.to_fields(),
+            "edges": self.edges.to_fields(),
             "trades": self.trades.to_fields(),
             "costs": self.costs.to_fields(),
             "drawdown": self.drawdown.to_fields(),
@@ -147,6 +157,7 @@ class RunState:
         self.funnel = Funnel.from_fields(fields["funnel"])
         self.skill = self.skill.restored(fields["skill"])
         self.health.restored(fields["health"])
+        self.edges = self.edges.restored(fields["edges"])
         self.trades = self.trades.restored(fields["trades"])
         self.costs = CostTotals.from_fields(fields["costs"])
         self.drawdown = Drawdown.from_fields(fields["drawdown"])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from daemon.vitals.calibration import CalibrationFigures
+from daemon.vitals.edges import EdgeFigures
 from daemon.vitals.intervals import Interval
 from daemon.vitals.skill import SkillFigures
 
@@ -48,6 +49,22 @@ def gain_series(experts: Sequence[SkillFigures]) -> Series:
         (f.name, word): value for f in experts for word, value in estimates(f.over_raw)
     }
     return {"expert_calibration_gain_nats": gains}
+
+
+def edge_series(edges: EdgeFigures) -> Series:
+    """Return what signals promised beside what came."""
+    return {
+        "edge_signals": {(): float(edges.signals)},
+        **{
+            f"edge_{name}_ratio": {(word,): value for word, value in estimates(interval)}
+            for name, interval in (
+                ("predicted", edges.predicted),
+                ("realised", edges.realised),
+                ("shortfall", edges.shortfall),
+            )
+            if interval is not None
+        },
+    }
 
 
 def calibration_series(prefix: str, experts: Sequence[CalibrationFigures]) -> Series:

@@ -8,7 +8,7 @@ import numpy as np
 
 import daemon
 from daemon.commands._bar_figures import BarMeter, closed_s
-from daemon.commands._expert_figures import gain_series, skill_series
+from daemon.commands._expert_figures import edge_series, gain_series, skill_series
 from daemon.commands._health_figures import health_series
 from daemon.commands._trading_figures import (
     funnel_series,
@@ -35,7 +35,6 @@ from daemon.vitals.summary import LiveView
 
 ENTRY_WORDS = frozenset(reason.label for reason in ENTRIES)
 Series = dict[str, dict[tuple[str, ...], float]]
-MINUTES_PER_HOUR = 60
 
 
 class Meter:
@@ -72,7 +71,6 @@ class Meter:
         self._bars = BarMeter(engine, watcher, max_instruments)
         self._not_ready = 0
         self._scored: deque[int] = deque(maxlen=engine.run.model.horizon_minutes + 1)
-        self._entry_edges: dict[int, tuple[float, int]] = {}
 
     # --- what batches bring ---
 
@@ -89,25 +87,10 @@ class Meter:
             self._by_label["events"].update(event.kind for event in record.events)
             self._by_label["orders"].update(order.reason for order in record.orders)
             self._by_label["fills"].update(fill.kind.value for fill in record.fills)
-            if any(order.reason in ENTRY_WORDS for order in record.orders):
-                self._see_entries(record, np.frombuffer(record.decisions, dtype))
         newest = batches[-1]
         flags = np.frombuffer(newest.bars, BAR_RECORD)["flags"]
         self._not_ready = int(np.count_nonzero((flags & BAR_FLAG_REFUSED) == 0)) - self._scored[-1]
         self._book = newest.book
-        oldest_hour = (newest.minute - self._engine.run.settings.vitals.window_minutes) // MINUTES_PER_HOUR
-        self._entry_edges = {hour: sums for hour, sums in self._entry_edges.items() if hour > oldest_hour}
-
-    def _see_entries(self, record: BatchRecord, decisions: np.ndarray) -> None:
-        """Add the edges that the entries of a minute were made for, all towards their side."""
-        names = self._engine.run.names
-        edge = {names[row["instrument"]]: float(row["edge"]) for row in decisions}
-        hour = record.minute // MINUTES_PER_HOUR
-        for order in record.orders:
-            if order.reason in ENTRY_WORDS and order.instrument in edge:
-                total, count = self._entry_edges.get(hour, (0.0, 0))
-                towards = edge[order.instrument] if order.quantity > 0 else -edge[order.instrument]
-                self._entry_edges[hour] = (total + towards, count + 1)
 
     def note_outside(self, outside: Mapping[str, int]) -> None:
         """Say how many bars of the files lie outside sessions, by instrument."""
@@ -138,6 +121,7 @@ class Meter:
             **funnel_series(run.funnel.counts()),
             **skill_series("expert", live.skill),
             **gain_series(live.skill),
+            **edge_series(run.edges.figures()),
             **skill_series("catch_up", [f for f in run.skill.catch_up_figures() if f.rows]),
             **health_series(run.health.figures()),
             **self._inputs(),
@@ -145,11 +129,6 @@ class Meter:
         }
         if live.done is not None:
             found["replay_done_ratio"] = one(live.done)
-        entries = sum(count for _, count in self._entry_edges.values())
-        if entries:
-            found["edge_predicted_ratio"] = one(
-                sum(total for total, _ in self._entry_edges.values()) / entries
-            )
         return found
 
     def _account(self, live: LiveView) -> Series:

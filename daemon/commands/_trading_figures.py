@@ -39,7 +39,6 @@ def trades_series(trades: TradeFigures) -> Series:
             "worst": trades.worst_bps,
         }
         found["trade_return_ratio"] = {(part,): bps / 1e4 for part, bps in parts.items()}
-        found["edge_realised_ratio"] = one(trades.gross_bps / 1e4)
     if trades.interval is not None:
         low, high = trades.interval.low / 1e4, trades.interval.high / 1e4
         found["trade_net_bound_ratio"] = {("low",): low, ("high",): high}

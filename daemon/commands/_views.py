@@ -88,6 +88,7 @@ class Watcher:
             coverage=coverage,
             catch_up=run.skill.catch_up_figures(),
             health=run.health.figures(),
+            edges=run.edges.figures(),
             positions=self._positions(),
             facts={
                 **missing_facts(coverage, outside),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from daemon.vitals.calibration import CalibrationFigures
+from daemon.vitals.edges import EdgeFigures
 from daemon.vitals.forms import CALIBRATED, RAW
 from daemon.vitals.intervals import Interval
 from daemon.vitals.skill import SkillFigures
@@ -81,6 +82,17 @@ def gain_panel(skill: Sequence[SkillFigures], honesty: Sequence[CalibrationFigur
             )
         )
     return ("what calibration brings", GAIN_COLUMNS, tuple(rows))
+
+
+def edge_panel(figures: EdgeFigures) -> Panel:
+    """Return what signals promised and what came, in basis points, as a list; +- is a 95 % interval."""
+    rows = (
+        ("signals judged", f"{figures.signals:,}"),
+        ("predicted", f"{spread(figures.predicted, 1e4, '.1f')} bps"),
+        ("realised", f"{spread(figures.realised, 1e4, '.1f')} bps"),
+        ("predicted less realised", f"{spread(figures.shortfall, 1e4, '.1f')} bps"),
+    )
+    return ("edge of signals, before costs", (), rows)
 
 
 def spread(interval: Interval | None, scale: float, form: str, sign: str = "+") -> str:

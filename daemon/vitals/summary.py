@@ -14,10 +14,19 @@ from daemon.events import TradingMode
 from daemon.policy.funnel import FunnelCounts
 from daemon.vitals.completeness import bars_panel
 from daemon.vitals.drawdown import DrawdownFigures
+from daemon.vitals.edges import EdgeFigures
 from daemon.vitals.health import HealthFigures
 from daemon.vitals.held import HeldPosition, positions_panel
 from daemon.vitals.skill import SkillFigures
-from daemon.vitals.skill_panels import UNKNOWN, Panel, accuracy_panel, gain_panel, skill_panel, spread
+from daemon.vitals.skill_panels import (
+    UNKNOWN,
+    Panel,
+    accuracy_panel,
+    edge_panel,
+    gain_panel,
+    skill_panel,
+    spread,
+)
 from daemon.vitals.trades import TradeFigures
 from daemon.vitals.verdict import verdict
 from daemon.vitals.vital_panels import health_tables
@@ -129,6 +138,7 @@ class RunSummary:
         facts: Further things to say, by subject (e.g. that funding is not charged).
         health: Drift, calibration, change.
         positions: What is held at the end, sorted by instrument.
+        edges: What signals promised beside what came.
     """
 
     name: str
@@ -149,6 +159,7 @@ class RunSummary:
     facts: Mapping[str, str] = field(default_factory=dict)
     health: HealthFigures | None = None
     positions: tuple[HeldPosition, ...] = ()
+    edges: EdgeFigures | None = None
 
     @property
     def verdict(self) -> str:
@@ -164,8 +175,10 @@ class RunSummary:
             accuracy_panel("accuracy beside its baselines, %", self.skill),
             ("decision funnel", ("step", "count", "fell out, by reason"), _funnel(self.funnel)),
         ]
+        if self.edges is not None and self.edges.signals:
+            panels.insert(2, edge_panel(self.edges))
         if any(figures.rows for figures in self.catch_up):
-            panels.insert(4, skill_panel("skill in minutes filled from history", self.catch_up))
+            panels.insert(-1, skill_panel("skill in minutes filled from history", self.catch_up))
         if self.positions:
             panels.append(positions_panel("held at the end", self.positions))
         if self.coverage:

@@ -85,21 +85,6 @@ def test_pending_labels_are_the_scored_decisions_that_were_not_judged(
     assert figures["labels_pending"][()] == scored - figures["expert_labels"]["blend", "calibrated"] > 0
 
 
-def test_the_predicted_edge_is_that_of_the_entries(run: tuple[Engine, list[BatchRecord]]) -> None:
-    engine, batches = run
-    edges = []
-    for record in batches:
-        rows = np.frombuffer(record.decisions, engine.dtype)
-        of = {engine.run.names[row["instrument"]]: float(row["edge"]) for row in rows}
-        edges += [
-            abs(of[order.instrument])
-            for order in record.orders
-            if order.reason in {"entry", "add", "reversal"}
-        ]
-    figures = metered(engine, batches).figures()
-    assert figures["edge_predicted_ratio"][()] == pytest.approx(float(np.mean(edges)))
-
-
 def test_the_parts_in_which_batches_come_change_nothing(run: tuple[Engine, list[BatchRecord]]) -> None:
     assert metered(*run, parts=1).figures() == metered(*run, parts=41).figures()
 

@@ -104,6 +104,13 @@ def skill(view_field: str, prefix: str) -> dict[str, Served | NoFigure]:
     }
 
 
+def edge(name: str) -> Served:
+    return Served(
+        f"edge_{name}_ratio",
+        lambda view: {(word,): getattr(getattr(view.edges, name), word) for word in ("mean", "low", "high")},
+    )
+
+
 def equity(name: str) -> Served:
     return Served("equity", lambda view: {(name,): float(getattr(view.equity, name))})
 
@@ -227,6 +234,9 @@ SUMMARY: dict[str, Served | NoFigure] = {
         lambda s: {(f.instrument,): (s.last_minute + 1 - f.open_gap) * 60.0 for f in s.coverage},
     ),
     **{f"catch_up.{name}": served for name, served in skill("catch_up", "catch_up").items()},
+    **{name: served for name, served in LIVE.items() if name.startswith("positions.")},
+    "edges.signals": Served("edge_signals", one(lambda s: s.edges.signals)),
+    **{f"edges.{name}": edge(name) for name in ("predicted", "realised", "shortfall")},
     "facts": NoFigure("words; the figures among them are those of coverage, positions and the model"),
     **{f"skill.{name}": served for name, served in skill("skill", "expert").items()},
     **{
@@ -279,7 +289,7 @@ def played() -> Run:
     absent[100:160, 1] = absent[-3:, 2] = True
     minutes = without(minutes, absent)
     filled = np.zeros(len(minutes), dtype=np.bool_)
-    filled[200:330] = True
+    filled[200:480] = True
     minutes = replace(minutes, catch_up=filled)
     watcher = Watcher(engine, first_traded(), first_traded() + 2 * N_MINUTES)
     meter = Meter(engine, watcher, 50, first_traded())
