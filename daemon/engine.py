@@ -146,10 +146,12 @@ class Engine:
         )
         said = run.panel.score(rows, chunk.matured)
         run.skill.update(chunk.ordinal, n_minutes, chunk.matured, said.judged, said.judged_known)
+        run.groups.judge(chunk.ordinal, n_minutes, chunk.matured, said.judged, said.judged_known)
         run.health.judge(chunk.ordinal, chunk.matured, said.judged, said.judged_known)
         epoch = chunk.minutes.minute[rows.minute]
         ordinals = rows.minute + chunk.ordinal
         run.health.hear(ordinals, epoch, rows.instrument, rows.values, said.experts, said.blend, said.raw)
+        run.groups.hear(ordinals, rows.instrument, said.experts, said.blend)
         self.weights = dict(zip(run.panel.names, said.weights[-1].tolist(), strict=True))
         return said
 
@@ -177,7 +179,9 @@ class Engine:
         screened = screen(run.settings.policy, rows)
         run.funnel.count_screened(screened)
         signal = screened.side != 0
-        run.edges.update(chunk.ordinal, len(minutes), at[signal], who[signal], edge[signal], chunk.matured)
+        signals = (at[signal], who[signal], edge[signal])
+        run.edges.update(chunk.ordinal, len(minutes), *signals, chunk.matured)
+        run.groups.promise(chunk.ordinal, len(minutes), *signals, chunk.matured)
         decisions = DecisionRows.of(rows, screened, said, run.panel.names, minutes.present.shape)
         return rows, decisions
 
@@ -198,6 +202,7 @@ class Engine:
         run = self.run
         trips = run.desk.take_round_trips()
         run.trades.add(trips)
+        run.groups.add(trips)
         run.last_trips.add(trips)
         run.drawdown.update(np.array([float(trade.book.equity) for trade in traded]))
         return traded

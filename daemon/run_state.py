@@ -23,6 +23,7 @@ from daemon.vitals.baselines import ONE_EACH
 from daemon.vitals.cost_totals import CostTotals
 from daemon.vitals.drawdown import Drawdown
 from daemon.vitals.edges import Edges
+from daemon.vitals.groups import Groups, Judging
 from daemon.vitals.health import Health
 from daemon.vitals.skill import Skill
 from daemon.vitals.trades import Trades
@@ -50,6 +51,7 @@ class RunState:
         skill: How good the experts are.
         health: Whether the model still fits what it sees.
         edges: What signals promised beside what came.
+        groups: All of this for groups of instruments.
         trades: What trades earn.
         costs: What trading has cost.
         drawdown: How far below its highest equity stands.
@@ -77,6 +79,7 @@ class RunState:
         self.funnel = Funnel()
         self.skill = self._new_skill()
         self.health = self._new_health()
+        self.groups = self._new_groups()
         self.edges = Edges(
             model.labeller.span,
             len(self.instruments),
@@ -126,6 +129,7 @@ class RunState:
         self.last_trips.regroup(index)
         self.skill = self.skill.regrouped(index)
         self.edges = self.edges.regrouped(index)
+        self.groups = self.groups.regrouped(index, self.names)
         self.health.against(self.model.bundle.psi, self.names)
 
     def to_fields(self) -> dict[str, object]:
@@ -141,6 +145,7 @@ class RunState:
             "skill": self.skill.to_fields(),
             "health": self.health.to_fields(),
             "edges": self.edges.to_fields(),
+            "groups": self.groups.to_fields(),
             "trades": self.trades.to_fields(),
             "costs": self.costs.to_fields(),
             "drawdown": self.drawdown.to_fields(),
@@ -158,6 +163,7 @@ class RunState:
         self.skill = self.skill.restored(fields["skill"])
         self.health.restored(fields["health"])
         self.edges = self.edges.restored(fields["edges"])
+        self.groups = self.groups.restored(fields["groups"])
         self.trades = self.trades.restored(fields["trades"])
         self.costs = CostTotals.from_fields(fields["costs"])
         self.drawdown = Drawdown.from_fields(fields["drawdown"])
@@ -188,6 +194,16 @@ class RunState:
             vitals.drift_alarm_share,
             self.panel.calibrated,
         ).against(self.model.bundle.psi, self.names)
+
+    def _new_groups(self) -> Groups:
+        judging = Judging(
+            (*self.model.bundle.experts, BLEND),
+            self.model.horizon_minutes,
+            self.model.labeller.span,
+            self.settings.vitals.window_minutes,
+            self._base_rate(),
+        )
+        return Groups(self.settings, self.names, judging)
 
     def _base_rate(self) -> IntArray:
         """Return the class counts that the baseline begins with: what training saw, else one of each."""

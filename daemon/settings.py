@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Bps = Annotated[float, Field(ge=0.0, le=10_000.0)]
 Venue = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,20}$")]
+GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 Reload = Literal["hot", "restart"]
 
 
@@ -306,6 +307,22 @@ class VitalsSettings(Section):
     drift_alarm_share: float = Field(
         0.01, ge=0.001, le=0.1, description="Share of time in drift alarm while nothing drifts, promised."
     )
+    groups: dict[GroupName, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+        default_factory=dict,
+        max_length=20,
+        description="Instruments judged apart too: {majors: [BTCUSDT, ETHUSDT]}; none named: one group per "
+        "venue, where there are several.",
+    )
+
+    @field_validator("groups")
+    @classmethod
+    def _members_are_distinct(cls, groups: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for group, names in groups.items():
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                message = f"the group {group} names twice: {', '.join(twice)}"
+                raise ValueError(message)
+        return groups
 
 
 class TapeSettings(Section):

@@ -8,7 +8,7 @@ Moments are timestamps, never ages: a process that hangs would freeze an age.
 from typing import Final
 
 from adapters.prometheus.family import Family, Kind
-from adapters.prometheus.judged import calibration_families, judged_families
+from adapters.prometheus.judged import calibration_families, edge_families, judged_families
 
 STAGE_SECONDS: Final = "stage_seconds"
 TAPE_BYTES: Final = "tape_bytes"
@@ -17,6 +17,9 @@ SINK_DROPS: Final = "sink_drops_total"
 
 JUDGED_LABELS: Final = ("expert", "form")
 """Who speaks, and whether before (raw) or after its calibrator (calibrated, what is traded on)."""
+
+GROUP_LABELS: Final = ("group", "expert")
+"""Of groups all experts are judged as they are traded on."""
 
 
 def _of_instrument(*families: tuple[str, Kind, str]) -> tuple[Family, ...]:
@@ -107,20 +110,7 @@ FAMILIES: Final = (
         ("step", "reason"),
     ),
     Family("exits_total", "counter", "Orders that close or reduce, by reason.", ("reason",)),
-    Family("edge_signals", "gauge", "Signals of the window (edge above costs) whose labels have come."),
-    Family(
-        "edge_predicted_ratio",
-        "gauge",
-        "Mean log return that they promised: mean, low, high of the 95 % interval.",
-        ("estimate",),
-    ),
-    Family("edge_realised_ratio", "gauge", "Mean log return that came towards their side.", ("estimate",)),
-    Family(
-        "edge_shortfall_ratio",
-        "gauge",
-        "Predicted less realised, paired: above zero the model promises more than it keeps.",
-        ("estimate",),
-    ),
+    *edge_families("edge", (), " of the window"),
     Family("batches_total", "counter", "Minutes decided since this process started."),
     Family("bars_decided_total", "counter", "Bars of those, flat ones included: their rate is the speed."),
     Family("catch_up_batches_total", "counter", "Minutes of those that were filled from history."),
@@ -176,6 +166,17 @@ FAMILIES: Final = (
     Family("blend_weight_ratio", "gauge", "Weight of the expert in the blend.", ("expert",)),
     *calibration_families("expert", JUDGED_LABELS),
     *judged_families("catch_up", JUDGED_LABELS, " of minutes that were filled from history"),
+    Family("group_instruments", "gauge", "Instruments of the group.", GROUP_LABELS[:1]),
+    *judged_families("group", GROUP_LABELS, " of the group"),
+    *calibration_families("group", GROUP_LABELS),
+    *edge_families("group_edge", GROUP_LABELS[:1], " of the group"),
+    Family("group_trades", "gauge", "Closed round trips of the group.", GROUP_LABELS[:1]),
+    Family(
+        "group_trade_net_ratio",
+        "gauge",
+        "Mean net return of those: mean, low, high of the 95 % interval.",
+        ("group", "estimate"),
+    ),
     Family(
         "changes_total",
         "counter",

@@ -77,3 +77,28 @@ def calibration_families(prefix: str, labels: tuple[str, ...]) -> tuple[Family, 
         Family(f"{prefix}_brier_score", "gauge", "Brier score of three classes; 0 is best, 2 worst.", labels),
         Family(f"{prefix}_matthews_correlation", "gauge", "Matthews' correlation of three classes.", labels),
     )
+
+
+def edge_families(prefix: str, labels: tuple[str, ...], of: str) -> tuple[Family, ...]:
+    """Return the families of what signals promised beside what came; arguments as above."""
+    estimated = (*labels, "estimate")
+    return (
+        Family(
+            f"{prefix}_signals", "gauge", f"Signals{of} (edge above costs) whose labels have come.", labels
+        ),
+        Family(
+            f"{prefix}_predicted_ratio",
+            "gauge",
+            "Mean log return that they promised: mean, low, high of the 95 % interval.",
+            estimated,
+        ),
+        Family(
+            f"{prefix}_realised_ratio", "gauge", "Mean log return that came towards their side.", estimated
+        ),
+        Family(
+            f"{prefix}_shortfall_ratio",
+            "gauge",
+            "Predicted less realised, paired: above zero the model promises more than it keeps.",
+            estimated,
+        ),
+    )

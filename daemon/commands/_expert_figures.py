@@ -10,14 +10,14 @@ from daemon.vitals.skill import SkillFigures
 Series = dict[str, dict[tuple[str, ...], float]]
 
 
-def skill_series(prefix: str, experts: Sequence[SkillFigures]) -> Series:
-    """Return the series of the families of skill whose names begin with `prefix`."""
+def skill_series(prefix: str, experts: Sequence[SkillFigures], group: str | None = None) -> Series:
+    """Return the series of the families of skill whose names begin with `prefix`, of a group where named."""
     judged = [figures for figures in experts if figures.rows]
     found: Series = {
-        "labels": {_who(f): float(f.rows) for f in experts},
-        "accuracy_ratio": {_who(f): f.accuracy for f in judged},
+        "labels": {_who(f, group): float(f.rows) for f in experts},
+        "accuracy_ratio": {_who(f, group): f.accuracy for f in judged},
         "baseline_accuracy_ratio": {
-            (*_who(f), baseline): share
+            (*_who(f, group), baseline): share
             for f in judged
             for baseline, share in (
                 ("majority", f.majority),
@@ -39,7 +39,7 @@ def skill_series(prefix: str, experts: Sequence[SkillFigures]) -> Series:
             ("skill_nats", ("direction",), f.direction),
             ("information_coefficient", (), f.ic),
         ):
-            found[name].update({(*_who(f), *part, word): value for word, value in estimates(interval)})
+            found[name].update({(*_who(f, group), *part, word): value for word, value in estimates(interval)})
     return {f"{prefix}_{name}": series for name, series in found.items()}
 
 
@@ -67,17 +67,19 @@ def edge_series(edges: EdgeFigures) -> Series:
     }
 
 
-def calibration_series(prefix: str, experts: Sequence[CalibrationFigures]) -> Series:
+def calibration_series(
+    prefix: str, experts: Sequence[CalibrationFigures], group: str | None = None
+) -> Series:
     """Return the series of the families of calibration whose names begin with `prefix`."""
     judged = [f for f in experts if f.rows]
     # What was said of rows without labels yet is not a number where nothing was said.
     heard = [f for f in experts if f.estimated == f.estimated]
     found: Series = {
-        "expected_accuracy_ratio": {_who(f): f.estimated for f in heard},
-        "realised_accuracy_ratio": {_who(f): f.accuracy for f in judged},
-        "calibration_error_ratio": {_who(f): f.ece for f in judged},
-        "brier_score": {_who(f): f.brier for f in judged},
-        "matthews_correlation": {_who(f): f.mcc for f in judged},
+        "expected_accuracy_ratio": {_who(f, group): f.estimated for f in heard},
+        "realised_accuracy_ratio": {_who(f, group): f.accuracy for f in judged},
+        "calibration_error_ratio": {_who(f, group): f.ece for f in judged},
+        "brier_score": {_who(f, group): f.brier for f in judged},
+        "matthews_correlation": {_who(f, group): f.mcc for f in judged},
     }
     return {f"{prefix}_{name}": series for name, series in found.items()}
 
@@ -88,5 +90,5 @@ def estimates(interval: Interval | None) -> Iterator[tuple[str, float]]:
         yield from (("mean", interval.mean), ("low", interval.low), ("high", interval.high))
 
 
-def _who(figures: SkillFigures | CalibrationFigures) -> tuple[str, ...]:
-    return (figures.name, figures.form)
+def _who(figures: SkillFigures | CalibrationFigures, group: str | None) -> tuple[str, ...]:
+    return (figures.name, figures.form) if group is None else (group, figures.name)

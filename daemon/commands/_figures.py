@@ -9,6 +9,7 @@ import numpy as np
 import daemon
 from daemon.commands._bar_figures import BarMeter, closed_s
 from daemon.commands._expert_figures import edge_series, gain_series, skill_series
+from daemon.commands._group_figures import group_series
 from daemon.commands._health_figures import health_series
 from daemon.commands._trading_figures import (
     funnel_series,
@@ -122,6 +123,7 @@ class Meter:
             **skill_series("expert", live.skill),
             **gain_series(live.skill),
             **edge_series(run.edges.figures()),
+            **group_series(run.groups.figures()),
             **skill_series("catch_up", [f for f in run.skill.catch_up_figures() if f.rows]),
             **health_series(run.health.figures()),
             **self._inputs(),

@@ -89,6 +89,7 @@ class Watcher:
             catch_up=run.skill.catch_up_figures(),
             health=run.health.figures(),
             edges=run.edges.figures(),
+            groups=run.groups.figures(),
             positions=self._positions(),
             facts={
                 **missing_facts(coverage, outside),

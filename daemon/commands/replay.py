@@ -45,9 +45,11 @@ def command(
     from daemon.commands._replay import replay
     from daemon.commands._run import Run, machine
     from daemon.commands._settings import open_settings
+    from daemon.vitals.groups import demand_known
 
     settings = with_metrics(open_settings(config_file), serve)
     source = open_bars(bar_files, settings)
+    demand_known(settings, [instrument.name for instrument in source.instruments])
     loaded = open_model(model or settings.model.uri, settings, source.instruments)
     plan = loaded.model.plan
     start = first if first is not None else source.first_minute + plan.warmup_bars

@@ -15,6 +15,8 @@ from daemon.policy.funnel import FunnelCounts
 from daemon.vitals.completeness import bars_panel
 from daemon.vitals.drawdown import DrawdownFigures
 from daemon.vitals.edges import EdgeFigures
+from daemon.vitals.group_panels import group_panels
+from daemon.vitals.groups import GroupFigures
 from daemon.vitals.health import HealthFigures
 from daemon.vitals.held import HeldPosition, positions_panel
 from daemon.vitals.skill import SkillFigures
@@ -139,6 +141,7 @@ class RunSummary:
         health: Drift, calibration, change.
         positions: What is held at the end, sorted by instrument.
         edges: What signals promised beside what came.
+        groups: Groups of instruments, judged apart.
     """
 
     name: str
@@ -160,6 +163,7 @@ class RunSummary:
     health: HealthFigures | None = None
     positions: tuple[HeldPosition, ...] = ()
     edges: EdgeFigures | None = None
+    groups: tuple[GroupFigures, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -179,6 +183,7 @@ class RunSummary:
             panels.insert(2, edge_panel(self.edges))
         if any(figures.rows for figures in self.catch_up):
             panels.insert(-1, skill_panel("skill in minutes filled from history", self.catch_up))
+        panels += group_panels(self.groups)
         if self.positions:
             panels.append(positions_panel("held at the end", self.positions))
         if self.coverage:

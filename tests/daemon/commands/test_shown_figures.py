@@ -15,9 +15,11 @@ from daemon.vitals import rank_ic
 from daemon.vitals.calibration import CalibrationFigures
 from daemon.vitals.changes import ChangeFigures
 from daemon.vitals.drift import DriftFigures, FeatureDrift
+from daemon.vitals.edges import EdgeFigures
 from daemon.vitals.intervals import Interval
 from daemon.vitals.skill import SkillFigures
 from daemon.vitals.summary import LiveView, RunSummary
+from daemon.vitals.trades import TradeFigures
 from tests.runs import cut, decided, first_traded, fresh_engine, traded, without
 
 Series = Mapping[tuple[str, ...], float]
@@ -146,6 +148,7 @@ def newest(view: LiveView) -> Mapping[str, Any]:
     return {t.instrument: t for t in reversed(view.trades)}
 
 
+GROUPS = NoFigure("served by group: tests/daemon/commands/test_group_figures.py")
 HEALTH = NoFigure("of the vitals: see test_health_figures")
 LIVE: dict[str, Served | NoFigure] = {
     "minute": Served("last_closed_bar_timestamp_seconds", one(lambda v: (v.minute + 1) * 60)),
@@ -235,8 +238,24 @@ SUMMARY: dict[str, Served | NoFigure] = {
     ),
     **{f"catch_up.{name}": served for name, served in skill("catch_up", "catch_up").items()},
     **{name: served for name, served in LIVE.items() if name.startswith("positions.")},
+    "positions.mark_age_minutes": Served(
+        "instrument_last_traded_bar_timestamp_seconds",
+        lambda s: {(p.instrument,): (s.last_minute + 1 - p.mark_age_minutes) * 60.0 for p in s.positions},
+    ),
     "edges.signals": Served("edge_signals", one(lambda s: s.edges.signals)),
     **{f"edges.{name}": edge(name) for name in ("predicted", "realised", "shortfall")},
+    "groups.name": NoFigure("the label `group`"),
+    "groups.instruments": GROUPS,
+    **{
+        f"groups.{part}.{field.name}": GROUPS
+        for part, figures in (
+            ("skill", SkillFigures),
+            ("calibration", CalibrationFigures),
+            ("trades", TradeFigures),
+            ("edges", EdgeFigures),
+        )
+        for field in fields(figures)
+    },
     "facts": NoFigure("words; the figures among them are those of coverage, positions and the model"),
     **{f"skill.{name}": served for name, served in skill("skill", "expert").items()},
     **{
