@@ -15,6 +15,7 @@ _SMALL_HEIGHT: Final = 300.0
 MOST_PRICES: Final = 16
 """Prices are drawn of so many instruments, those with the most fills."""
 
+MOST_STATES: Final = 8
 MARK_ROOM: Final = 6.0
 """One mark for so much width of a price chart."""
 
@@ -53,7 +54,7 @@ def page(report: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(money=_money, share=_share, number=_number, said=_said, interval=_interval)
-    environment.filters.update(age=_age, capitalised=_capitalised)
+    environment.filters.update(age=_age, capitalised=_capitalised, count_of=_count_of)
     template = environment.get_template("report.html.j2")
     return template.render(
         r=report,
@@ -70,6 +71,7 @@ def page(report: Mapping[str, Any]) -> str:
         costs=_costs(report["run"]["paid"]),
         experts=[_expert(one) for one in report["experts"]],
         moves=_MOVES,
+        states=report["state_changes"][-MOST_STATES:],
         ratio_heads=list(RATIOS.values()),
         account_heads=list(ACCOUNT.values()),
     )
@@ -165,15 +167,12 @@ def _drift(subject: str, found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _by_instrument(
     rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
-) -> list[tuple[str, list[tuple[str, str, str]]]]:
-    """Return by instrument (value, interval, why there is none) of the figures that `columns` names."""
+) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
+    """Return by instrument (value, low, high, why there is none) of the figures that `columns` names."""
     table = []
     for row in rows:
         named = {figure["name"]: figure for figure in row["figures"]}
-        cells = [
-            (_said(f), "" if f["low"] is None else _interval(f), f["note"])
-            for f in (named[name] for name in columns)
-        ]
+        cells = [(_said(f), *_ends(f), f["note"]) for f in (named[name] for name in columns)]
         table.append((row["instrument"], cells))
     return table
 
@@ -253,10 +252,15 @@ def _said(figure: Mapping[str, Any]) -> str:
 
 
 def _interval(figure: Mapping[str, Any]) -> str:
+    low, high = _ends(figure)
+    return f"{low} to {high}" if low else str(figure["note"])
+
+
+def _ends(figure: Mapping[str, Any]) -> tuple[str, str]:
+    """Return both ends of a figure's interval as text; empty where it has none."""
     if figure["low"] is None:
-        return str(figure["note"])
-    low, high = ({**figure, "value": figure[end]} for end in ("low", "high"))
-    return f"{_said(low)} to {_said(high)}"
+        return "", ""
+    return _said({**figure, "value": figure["low"]}), _said({**figure, "value": figure["high"]})
 
 
 def _age(minutes: int) -> str:
@@ -267,3 +271,7 @@ def _age(minutes: int) -> str:
 def _capitalised(text: str) -> str:
     """Return a sentence with its first letter large; the rest (names!) as it is."""
     return text[:1].upper() + text[1:]
+
+
+def _count_of(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

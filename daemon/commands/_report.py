@@ -22,6 +22,7 @@ from daemon.events import (
     BatchRecord,
     Instrument,
     Minutes,
+    StateChange,
     UniverseChanged,
     decision_dtype,
 )
@@ -101,6 +102,7 @@ def report(
             seed=settings.run.seed,
         ),
         divided=walk.training.figures(),
+        changes=tuple(walk.changes),
         coverage=walk.coverage.figures(),
         outside=json.loads(header.get(OUTSIDE, "{}")),
         drift=drift.figures(),
@@ -148,6 +150,7 @@ class _Walk:
         self.curves = Curves(n_batches, capital)
         self.costs = CostTotals()
         self.outcomes = Outcomes(settings.labels, experts, len(names))
+        self.changes: list[StateChange] = []
         self.training = TrainingDate(bundle.ranges.get("end") if bundle else None, capital)
 
     def warm(self, minutes: Minutes) -> None:
@@ -164,6 +167,7 @@ class _Walk:
             self.curves.add(record, names)
             self.costs.add(record.fills)
             self.training.add(record)
+            self.changes.extend(record.changes)
         decisions = [np.frombuffer(record.decisions, self._decision) for record in records]
         row_minute = np.repeat(np.arange(len(records)), [len(rows) for rows in decisions])
         said, minutes = np.concatenate(decisions), minutes_of(records, len(names), without_refused=True)

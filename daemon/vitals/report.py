@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from daemon.bars.coverage import CoverageFigures
+from daemon.events import StateChange
 from daemon.labels.matured import Move
 from daemon.vitals.account_figures import instrument_figures, whole_figures
 from daemon.vitals.completeness import bars_panel, missing_facts
@@ -16,7 +17,7 @@ from daemon.vitals.day_book import DayBook, returns
 from daemon.vitals.drift_map import DriftMapFigures
 from daemon.vitals.outcomes import Outcome
 from daemon.vitals.ratios import Figure, Yardstick
-from daemon.vitals.report_panels import drift_panel, figure_text, held_panel, instrument_panels
+from daemon.vitals.report_panels import drift_panel, figure_text, held_panel, instrument_panels, states_panel
 from daemon.vitals.skill_panels import Panel
 from daemon.vitals.summary import clock
 from daemon.vitals.trades import TradeFigures
@@ -61,6 +62,7 @@ class Report:
         trades: Of the whole run.
         by: What the ratios are measured by.
         divided: The run before and after the end of its model's training.
+        changes: Moves of the trading state, oldest first.
         coverage: Which bars came and which were missing, by instrument.
         outside: By instrument, bars of the files that lay outside its sessions.
         drift: Drift by day, by subject (`features`, `predictions`).
@@ -74,6 +76,7 @@ class Report:
     trades: TradeFigures
     by: Yardstick
     divided: Divided
+    changes: tuple[StateChange, ...] = ()
     coverage: tuple[CoverageFigures, ...] = ()
     outside: Mapping[str, int] = field(default_factory=dict)
     drift: Mapping[str, DriftMapFigures] = field(default_factory=dict)
@@ -149,6 +152,10 @@ class Report:
                 "minute": self.divided.date,
                 "sentence": self.divided.sentence,
             },
+            "state_changes": [
+                {"minute": c.minute, "at": clock(c.minute), "state": str(c.after), "cause": c.cause}
+                for c in self.changes
+            ],
             "figures": [asdict(figure) for figure in self.figures],
             "trades": asdict(self.trades),
             "instruments": self.instruments(),
@@ -199,6 +206,8 @@ class Report:
             ("figures, from daily returns", ("figure", "value", "95 % interval"), rows),
             *instrument_panels(self.instruments(), told.quote),
         ]
+        if self.changes:
+            panels.append(states_panel(self.changes))
         if held := self.positions():
             panels.append(held_panel(held))
         panels += [drift_panel(subject, found) for subject, found in self.drift.items()]

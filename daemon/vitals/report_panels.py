@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from daemon.events import StateChange
 from daemon.vitals.drift_map import DriftMapFigures
 from daemon.vitals.skill_panels import UNKNOWN, Panel
+from daemon.vitals.summary import clock
 
 MOST_FEATURES: Final = 8
+MOST_CHANGES: Final = 10
 MOST_COLUMNS: Final = 8
 """Of more instruments the ratios stand in `--json` and on the page alone: no terminal is so wide."""
 
@@ -50,6 +53,13 @@ def held_panel(positions: Sequence[Mapping[str, Any]]) -> Panel:
         for held in positions
     )
     return "held at the end", ("instrument", "quantity", "value", "price", "of", "age"), rows
+
+
+def states_panel(changes: Sequence[StateChange]) -> Panel:
+    """Return the newest moves of the trading state, and how many there were."""
+    rows = tuple((clock(c.minute), str(c.before), str(c.after), c.cause) for c in changes[-MOST_CHANGES:])
+    title = f"trading state, {len(changes)} moves"
+    return title, ("minute", "before", "after", "cause"), rows
 
 
 def drift_panel(subject: str, found: DriftMapFigures) -> Panel:

@@ -18,6 +18,7 @@ class Divided:
         after: Of those from it on.
         minutes_before: Decided minutes.
         minutes_after: The same.
+        days_before: UTC days with such minutes before it.
     """
 
     date: int | None
@@ -25,6 +26,7 @@ class Divided:
     after: float
     minutes_before: int
     minutes_after: int
+    days_before: int
 
     @property
     def sentence(self) -> str:
@@ -34,13 +36,12 @@ class Divided:
         if not self.minutes_before:
             return "the whole run lies after the model's training"
         share = self.minutes_before / (self.minutes_before + self.minutes_after)
-        days = self.minutes_before / MINUTES_PER_DAY
         if not self.minutes_after:
             return "the whole run lies within the model's training: it says nothing of minutes not yet seen"
         return (
-            f"{share:.0%} of the run ({days:.1f} days) lie within the model's training and say nothing of "
-            f"minutes not yet seen: profit {self.before:+,.2f} before, {self.after:+,.2f} after the "
-            "training date"
+            f"{share:.0%} of the run (days: {self.days_before:,}) lie within the model's training and say "
+            f"nothing of minutes not yet seen: profit {self.before:+,.2f} before, {self.after:+,.2f} after "
+            "the training date"
         )
 
 
@@ -56,6 +57,7 @@ class TrainingDate:
         self._date, self._capital = date, capital
         self._at_date = self._equity = capital
         self._minutes = [0, 0]
+        self._days: set[int] = set()
 
     def add(self, record: BatchRecord) -> None:
         """Take the next batch."""
@@ -64,9 +66,10 @@ class TrainingDate:
         self._minutes[after] += 1
         if not after:
             self._at_date = self._equity
+            self._days.add(record.minute // MINUTES_PER_DAY)
 
     def figures(self) -> Divided:
         """Return both parts; without a date everything counts as after it."""
-        return Divided(
-            self._date, self._at_date - self._capital, self._equity - self._at_date, *self._minutes
-        )
+        before, after = self._at_date - self._capital, self._equity - self._at_date
+        n_before, n_after = self._minutes
+        return Divided(self._date, before, after, n_before, n_after, len(self._days))

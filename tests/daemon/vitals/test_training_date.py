@@ -27,7 +27,7 @@ def test_profit_is_divided_at_the_date_and_adds_up() -> None:
     assert (found.minutes_before, found.minutes_after) == (100, 200)
     assert found.before == float(records[99].book.equity) - CAPITAL
     assert found.before + found.after == float(records[-1].book.equity) - CAPITAL
-    assert found.sentence.startswith("33% of the run (0.1 days) lie within the model's training")
+    assert found.sentence.startswith("33% of the run (days: 1) lie within the model's training")
 
 
 def test_a_run_wholly_after_its_training_says_so_and_one_within_it_too() -> None:
