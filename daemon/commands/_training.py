@@ -1,6 +1,5 @@
 """What `train` and `pack` share: options, progress, where the model goes."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,14 +44,6 @@ def training_options(function: Function) -> Function:
     for option in reversed(options):
         function = option(function)
     return function
-
-
-def calm_threads() -> None:
-    """Let OpenMP's idle threads sleep; call it before LightGBM is imported.
-
-    By default they spin, and on a machine whose cores are busy a training takes ten times as long.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def outside(settings: "Settings") -> "Outside":

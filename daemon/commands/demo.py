@@ -53,11 +53,10 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     from daemon.commands._report import write_page
     from daemon.commands._run import Run, machine
     from daemon.commands._settings import open_settings
-    from daemon.commands._training import calm_threads, shown_progress
+    from daemon.commands._training import shown_progress
     from daemon.commands.train import report
     from daemon.training.train import train
 
-    calm_threads()
     settings = demo_settings(with_metrics(open_settings(None), serve))
     learned = int(minutes * TRAINING_SHARE)
     change = learned + int((minutes - learned) * GOOD_SHARE)

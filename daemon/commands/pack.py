@@ -7,7 +7,6 @@ import click
 
 from daemon.commands._settings import open_settings
 from daemon.commands._training import (
-    calm_threads,
     dated,
     keep,
     outside,
@@ -47,7 +46,6 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
 
     The recorded bars calibrate it: give bars that come after all that it was trained on.
     """
-    calm_threads()
     settings = open_settings(config_file)
     from daemon.commands._bars import open_bars
     from daemon.commands._formulas import read_formulas

@@ -8,7 +8,6 @@ import click
 
 from daemon.commands._settings import open_settings
 from daemon.commands._training import (
-    calm_threads,
     dated,
     keep,
     outside,
@@ -50,7 +49,6 @@ def command(
     Trees learn from the first part of the range; calibration and the edge come from the last
     (training.calibration_share), on which the trees have never been.
     """
-    calm_threads()
     settings = open_settings(config_file)
     from daemon.commands._bars import open_bars
     from daemon.commands._formulas import read_formulas
