@@ -32,6 +32,7 @@ from daemon.run_model import RunModel
 from daemon.run_state import RunState
 from daemon.settings import Settings
 from daemon.snapshot import SNAPSHOT_VERSION
+from daemon.vitals.alarms import checks
 
 Outcome = tuple[tuple[BatchRecord, ...], Snapshot | None]
 """A chunk's batches, chained, and a snapshot where one is due after the last of them."""
@@ -123,14 +124,24 @@ class Engine:
         return replace(chunk, raw=self.run.model.raw(chunk.minutes.minute[at], at, who, values, width))
 
     def process(self, chunk: Chunk) -> Outcome:
-        """Decide a chunk's minutes: what the experts say, what it is worth, and then the trading."""
+        """Decide a chunk's minutes, in parts that end where vitals are judged, because of what follows."""
+        due = checks(self.minute, chunk.minutes.minute, self.run.settings.alarms.check_minutes)
+        records: list[BatchRecord] = []
+        for part in chunk.cut((np.flatnonzero(due) + 1).tolist()):
+            records += self._decide(part, judged=bool(due[len(records) + len(part.minutes) - 1]))
+        snapshot = None if chunk.after is None else self._snapshot(chunk.after)
+        return tuple(records), snapshot
+
+    def _decide(self, chunk: Chunk, *, judged: bool) -> tuple[BatchRecord, ...]:
+        """What the experts say, what it is worth, then the trading; at the end the vitals, if due."""
         said = self._hear(chunk)
         rows, decisions = self._expect(chunk, said)
         traded = self._trade(chunk, rows, decisions)
         self.run.coverage.update(chunk.offered, chunk.minutes)
-        records = self._record(chunk, decisions, traded)
-        snapshot = None if chunk.after is None else self._snapshot(chunk.after)
-        return records, snapshot
+        if judged:
+            vitals, changes = self.run.judge(int(chunk.minutes.minute[-1]))
+            traded[-1] = traded[-1]._replace(changes=traded[-1].changes + changes, vitals=vitals)
+        return self._record(chunk, decisions, traded)
 
     def _hear(self, chunk: Chunk) -> Said:
         """Labels mature: every expert is judged on them, and those that learn are taught; then all speak."""
@@ -291,7 +302,7 @@ class Engine:
         state: Mapping[str, Any] = snapshot.state
         settings = Settings.model_validate_json(state["settings"])
         if state["model"] != self.run.model.version:
-            self.run.swap(self.library[state["model"]])
+            self.run.swap(self.library[state["model"]], snapshot.minute)
         self.run.reconfigure(settings)
         self.state = self.inputs.restore(state["inputs"], history)
         self.run.restore(state["run"])

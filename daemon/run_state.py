@@ -7,7 +7,7 @@ import numpy as np
 
 from daemon.bars.coverage import Coverage
 from daemon.bars.sessions import minutes_per_year
-from daemon.events import Instrument
+from daemon.events import Instrument, StateChange, VitalChange
 from daemon.kernels import IntArray
 from daemon.policy.costs import RoundTripCosts
 from daemon.policy.funnel import Funnel
@@ -19,6 +19,7 @@ from daemon.positions.desk import Desk
 from daemon.positions.trips import LastTrips
 from daemon.run_model import RunModel
 from daemon.settings import Settings
+from daemon.vitals.alarms import Alarms
 from daemon.vitals.baselines import ONE_EACH
 from daemon.vitals.cost_totals import CostTotals
 from daemon.vitals.drawdown import Drawdown
@@ -52,6 +53,7 @@ class RunState:
         health: Whether the model still fits what it sees.
         edges: What signals promised beside what came.
         groups: All of this for groups of instruments.
+        alarms: Which of that is out of bounds.
         trades: What trades earn.
         costs: What trading has cost.
         drawdown: How far below its highest equity stands.
@@ -86,6 +88,7 @@ class RunState:
             model.horizon_minutes,
             settings.vitals.window_minutes,
         )
+        self.alarms = Alarms()
         self.trades = Trades(model.horizon_minutes, settings.vitals.window_minutes)
         self.costs = CostTotals()
         self.drawdown = Drawdown(float(settings.run.capital))
@@ -105,14 +108,35 @@ class RunState:
         self.desk.reconfigure(settings.costs)
         self.trading.reconfigure(settings.risk)
 
-    def swap(self, model: RunModel) -> None:
-        """Let another version of the same features and labels trade.
+    def judge(self, minute: int) -> tuple[tuple[VitalChange, ...], tuple[StateChange, ...]]:
+        """Hold the vitals after `minute` against their bounds; what follows holds from the next minute on."""
+        horizon, alarms = self.model.horizon_minutes, self.settings.alarms
+        vitals = self.alarms.judge(minute, alarms, self.health, self.skill, self.edges, horizon)
+        return vitals, self._heed(vitals)
+
+    def _heed(self, vitals: Sequence[VitalChange]) -> tuple[StateChange, ...]:
+        self.panel.mute(self.alarms.muted)
+        return tuple(
+            moved
+            for change in vitals
+            for moved in self.trading.vital(
+                change.minute,
+                f"{change.vital}:{change.subject}",
+                self.alarms.mode(change.vital, change.subject),
+            )
+        )
+
+    def swap(self, model: RunModel, minute: int) -> tuple[tuple[VitalChange, ...], tuple[StateChange, ...]]:
+        """Let another version of the same features and labels trade; return what its coming changes.
 
         Experts that learn are kept where their features are the same; so are weights of the blend by name.
+        Alarms were about the model before: they end.
         """
         self.model = model
         self.panel = model.panel(len(self.instruments)).succeeding(self.panel)
         self.health.against(model.bundle.psi, self.names)
+        vitals = self.alarms.end_all(minute, f"model {model.version} trades")
+        return vitals, self._heed(vitals)
 
     def regroup(self, index: IntArray, instruments: Sequence[Instrument]) -> None:
         """Go on with other instruments: column j is the old column index[j], or a new one for -1."""
@@ -146,6 +170,7 @@ class RunState:
             "health": self.health.to_fields(),
             "edges": self.edges.to_fields(),
             "groups": self.groups.to_fields(),
+            "alarms": self.alarms.to_fields(),
             "trades": self.trades.to_fields(),
             "costs": self.costs.to_fields(),
             "drawdown": self.drawdown.to_fields(),
@@ -164,6 +189,8 @@ class RunState:
         self.health.restored(fields["health"])
         self.edges = self.edges.restored(fields["edges"])
         self.groups = self.groups.restored(fields["groups"])
+        self.alarms.restored(fields["alarms"])
+        self.panel.mute(self.alarms.muted)
         self.trades = self.trades.restored(fields["trades"])
         self.costs = CostTotals.from_fields(fields["costs"])
         self.drawdown = Drawdown.from_fields(fields["drawdown"])

@@ -325,6 +325,85 @@ class VitalsSettings(Section):
         return groups
 
 
+class TradingAlarm(Section):
+    """A vital of everything that is traded."""
+
+    consequences: tuple[Literal["no_entry", "frozen", "flatten", "retrain"], ...] = Field(
+        (), description="Any of no_entry, frozen, flatten, retrain; none: it is only reported."
+    )
+
+
+class FeatureDriftAlarm(TradingAlarm):
+    """Drift of the features (PSI), by the thresholds of `vitals.drift_alarm_share`."""
+
+
+class PredictionDriftAlarm(TradingAlarm):
+    """Drift of the blend's probabilities, alike."""
+
+
+class EdgeAlarm(TradingAlarm):
+    """Edge that signals promised less the return that came: in alarm where the whole interval is above."""
+
+    bound: float = Field(0.0, ge=0, description="Log return.")
+
+
+class ExpertAlarm(Section):
+    """A vital of each expert and the blend. What is traded follows the blend, its weights the experts."""
+
+    consequences: tuple[Literal["no_entry", "frozen", "flatten", "retrain", "blend"], ...] = Field(
+        (), description="As above where it is the blend's alarm; `blend`: an expert in alarm has no weight."
+    )
+
+
+class SkillAlarm(ExpertAlarm):
+    """Skill over the base rate: in alarm where the whole interval is below the bound."""
+
+    bound: float = Field(0.0, description="Nats a label.")
+
+
+class CalibrationAlarm(ExpertAlarm):
+    """Expected calibration error: in alarm above the bound."""
+
+    bound: float = Field(0.1, gt=0, le=1, description="A share.")
+
+
+class ConfidenceAlarm(ExpertAlarm):
+    """Concept drift: accuracy as the probabilities promise it less the realised one."""
+
+    bound: float = Field(0.1, gt=0, le=1, description="A share; in alarm where they are further apart.")
+
+
+class ErrorChangeAlarm(ExpertAlarm):
+    """Changes of the error that ADWIN and Page-Hinkley found since the last check."""
+
+    bound: int = Field(0, ge=0, description="In alarm above so many.")
+
+
+class AlarmSettings(Section):
+    """When a vital is in alarm, and what that changes from the next minute on."""
+
+    reload: ClassVar[Reload] = "hot"
+    check_minutes: int = Field(
+        1440,
+        ge=60,
+        le=1440,
+        description="Vitals are judged at the close of the first minute of every so many, UTC.",
+    )
+    clear_checks: int = Field(
+        3, ge=1, le=1000, description="An alarm ends after so many judgements in a row within the bound."
+    )
+    min_horizons: int = Field(
+        300, ge=1, description="Edge, skill, calibration and confidence are judged from so many horizons on."
+    )
+    feature_drift: FeatureDriftAlarm = FeatureDriftAlarm()
+    prediction_drift: PredictionDriftAlarm = PredictionDriftAlarm()
+    edge: EdgeAlarm = EdgeAlarm()
+    skill: SkillAlarm = SkillAlarm()
+    calibration: CalibrationAlarm = CalibrationAlarm()
+    confidence: ConfidenceAlarm = ConfidenceAlarm()
+    error_change: ErrorChangeAlarm = ErrorChangeAlarm()
+
+
 class TapeSettings(Section):
     """Where the record of the run goes."""
 
@@ -383,6 +462,7 @@ class Settings(Section):
     risk: RiskSettings = RiskSettings()
     costs: CostSettings = CostSettings()
     vitals: VitalsSettings = VitalsSettings()
+    alarms: AlarmSettings = AlarmSettings()
     tape: TapeSettings = TapeSettings()
     model: ModelSettings = ModelSettings()
     metrics: MetricsSettings = MetricsSettings()

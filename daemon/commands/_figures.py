@@ -10,7 +10,7 @@ import daemon
 from daemon.commands._bar_figures import BarMeter, closed_s
 from daemon.commands._expert_figures import edge_series, gain_series, skill_series
 from daemon.commands._group_figures import group_series
-from daemon.commands._health_figures import health_series
+from daemon.commands._health_figures import alarm_series, health_series
 from daemon.commands._trading_figures import (
     funnel_series,
     last_trades_series,
@@ -28,10 +28,12 @@ from daemon.events import (
     Book,
     FillKind,
     TradingMode,
+    VitalState,
 )
 from daemon.models.bundle import Bundle
 from daemon.policy.reasons import ENTRIES
 from daemon.ports import Figures
+from daemon.vitals.judging import Vital
 from daemon.vitals.summary import LiveView
 
 ENTRY_WORDS = frozenset(reason.label for reason in ENTRIES)
@@ -70,6 +72,9 @@ class Meter:
             "fills": Counter(dict.fromkeys((kind.value for kind in FillKind), 0)),
         }
         self._bars = BarMeter(engine, watcher, max_instruments)
+        self._vital_changes: Counter[tuple[str, ...]] = Counter(
+            {(vital.value, state.value): 0 for vital in Vital for state in VitalState}
+        )
         self._not_ready = 0
         self._scored: deque[int] = deque(maxlen=engine.run.model.horizon_minutes + 1)
 
@@ -88,6 +93,7 @@ class Meter:
             self._by_label["events"].update(event.kind for event in record.events)
             self._by_label["orders"].update(order.reason for order in record.orders)
             self._by_label["fills"].update(fill.kind.value for fill in record.fills)
+            self._vital_changes.update((c.vital, c.after.value) for c in record.vitals)
         newest = batches[-1]
         flags = np.frombuffer(newest.bars, BAR_RECORD)["flags"]
         self._not_ready = int(np.count_nonzero((flags & BAR_FLAG_REFUSED) == 0)) - self._scored[-1]
@@ -126,6 +132,8 @@ class Meter:
             **group_series(run.groups.figures()),
             **skill_series("catch_up", [f for f in run.skill.catch_up_figures() if f.rows]),
             **health_series(run.health.figures()),
+            **alarm_series(run.alarms),
+            "vital_changes_total": {key: float(n) for key, n in sorted(self._vital_changes.items())},
             **self._inputs(),
             **self._bars.series(),
         }

@@ -3,10 +3,32 @@
 import math
 
 from daemon.commands._expert_figures import Series, calibration_series
+from daemon.vitals.alarms import Alarms
 from daemon.vitals.drift import FeatureDrift
 from daemon.vitals.health import HealthFigures
 
 SECONDS_PER_HOUR = 3600.0
+
+
+def alarm_series(alarms: Alarms) -> Series:
+    """Return the series of what is out of its bounds; a vital that was never judged has none."""
+    found: Series = {
+        "vital_alarm": {key: float(key in alarms.standing) for key in sorted(alarms.raised)},
+        "vital_alarms_total": {key: float(count) for key, count in sorted(alarms.raised.items())},
+        "vital_alarm_since_timestamp_seconds": {
+            key: (alarm.since + 1) * 60.0 for key, alarm in sorted(alarms.standing.items())
+        },
+        "vital_alarm_value": {key: alarm.value for key, alarm in sorted(alarms.standing.items())},
+        "vital_alarm_bound": {key: alarm.bound for key, alarm in sorted(alarms.standing.items())},
+        "vital_alarm_consequence": {
+            (*key, consequence): 1.0
+            for key, alarm in sorted(alarms.standing.items())
+            for consequence in alarm.consequences
+        },
+    }
+    if alarms.asked >= 0:
+        found["retraining_asked_timestamp_seconds"] = {(): (alarms.asked + 1) * 60.0}
+    return found
 
 
 def health_series(figures: HealthFigures) -> Series:

@@ -17,6 +17,7 @@ from adapters.tape.writer import SqliteTapeWriter
 from daemon.commands._figures import Meter
 from daemon.commands._run import Run, begin, resume
 from daemon.commands._serving import Feed, metrics
+from daemon.commands._told import tell
 from daemon.commands._views import Watcher
 from daemon.engine import Engine
 from daemon.events import BatchRecord, Book, Minutes, Snapshot
@@ -61,6 +62,7 @@ def _replayed(run: Run, end_minute: int, tape_file: Path, outlasting: ExitStack)
 
             def sink(batches: Sequence[BatchRecord]) -> None:
                 watcher.see(batches)
+                tell(batches)
                 if batches and table.is_due():
                     table.show(watcher.live())
                 if feed is not None:

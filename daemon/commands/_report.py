@@ -24,6 +24,7 @@ from daemon.events import (
     Minutes,
     StateChange,
     UniverseChanged,
+    VitalChange,
     decision_dtype,
 )
 from daemon.models.bundle import Bundle
@@ -107,6 +108,7 @@ def report(
         outside=json.loads(header.get(OUTSIDE, "{}")),
         drift=drift.figures(),
         no_drift=drift.none,
+        alarms=tuple(walk.alarms),
     )
 
 
@@ -149,6 +151,7 @@ class _Walk:
         self.account = DayBook(capital, names)
         self.curves = Curves(n_batches, capital)
         self.costs = CostTotals()
+        self.alarms: list[VitalChange] = []
         self.outcomes = Outcomes(settings.labels, experts, len(names))
         self.changes: list[StateChange] = []
         self.training = TrainingDate(bundle.ranges.get("end") if bundle else None, capital)
@@ -168,6 +171,7 @@ class _Walk:
             self.costs.add(record.fills)
             self.training.add(record)
             self.changes.extend(record.changes)
+            self.alarms += record.vitals
         decisions = [np.frombuffer(record.decisions, self._decision) for record in records]
         row_minute = np.repeat(np.arange(len(records)), [len(rows) for rows in decisions])
         said, minutes = np.concatenate(decisions), minutes_of(records, len(names), without_refused=True)

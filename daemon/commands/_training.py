@@ -157,6 +157,6 @@ def parameters_of(settings: "Settings", bundle: "Bundle") -> dict[str, str]:
 
 
 def _clock(minute: int) -> str:
-    from daemon.vitals.summary import clock
+    from daemon.vitals.moment import clock
 
     return clock(minute)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from daemon.engine import Engine
 from daemon.events import BAR_RECORD, MINUTES_PER_DAY, BatchRecord, Book
 from daemon.positions.money import minus, times
+from daemon.vitals.alarm_panels import alarm_tables
 from daemon.vitals.completeness import missing_facts
 from daemon.vitals.held import HeldPosition
 from daemon.vitals.summary import Banded, LiveView, RecentTrade, RunSummary
@@ -56,6 +57,7 @@ class Watcher:
                 for t in reversed(run.last_trips.recent)
             ),
             skill=run.skill.figures(),
+            alarms=tuple(run.alarms.standing.values()),
             done=(self.minute + 1 - self._first) / max(1, self._end - self._first),
         )
 
@@ -91,6 +93,7 @@ class Watcher:
             edges=run.edges.figures(),
             groups=run.groups.figures(),
             positions=self._positions(),
+            alarms=alarm_tables(run.alarms),
             facts={
                 **missing_facts(coverage, outside),
                 **run.desk.facts(),

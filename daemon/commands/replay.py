@@ -55,7 +55,7 @@ def command(
     start = first if first is not None else source.first_minute + plan.warmup_bars
     if not source.first_minute <= start <= source.last_minute:
         from daemon.errors import BarsError
-        from daemon.vitals.summary import clock
+        from daemon.vitals.moment import clock
 
         raise BarsError(
             f"--from {clock(start)} lies outside the bars, which go from {clock(source.first_minute)} to "
@@ -65,7 +65,7 @@ def command(
     end = source.last_minute + 1 if until is None else min(until, source.last_minute + 1)
     if end <= start:
         from daemon.errors import UserError
-        from daemon.vitals.summary import clock
+        from daemon.vitals.moment import clock
 
         raise UserError(f"there is nothing to decide: --to {clock(end)} is not after --from {clock(start)}")
     tape = tape_file or Path(settings.tape.path)

@@ -74,7 +74,7 @@ def command(
 
 def report(result: "TrainingResult") -> str:
     """Return the training's summary as text."""
-    from daemon.vitals.summary import clock
+    from daemon.vitals.moment import clock
 
     bundle, metrics = result.bundle, result.bundle.metrics
     ranges = bundle.ranges
@@ -110,7 +110,7 @@ def _table(folds: Sequence["FoldReport"]) -> list[str]:
 
 
 def _row(fold: "FoldReport") -> tuple[str, ...]:
-    from daemon.vitals.summary import clock
+    from daemon.vitals.moment import clock
 
     figures = fold.figures
     return (

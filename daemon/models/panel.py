@@ -3,7 +3,7 @@
 Columnar over a chunk. Only experts that learn go minute by minute, inside their own `run`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -96,6 +96,11 @@ class Panel:
         self._blended = Pending(pending_minutes, n_instruments, (3,))
         self.calibrated = tuple(name for name in self.names if name in self._calibrators)
         self._uncalibrated = Pending(pending_minutes, n_instruments, (len(self.calibrated), 3))
+        self._muted: BoolArray = np.zeros(len(self.names), dtype=np.bool_)
+
+    def mute(self, names: Collection[str]) -> None:
+        """Give these experts no weight from now on; they are judged and taught as before."""
+        self._muted = np.array([name in names for name in self.names], dtype=np.bool_)
 
     def score(self, rows: PanelRows, matured: Matured) -> Said:
         """Teach the labels that matured, score the rows, calibrate, blend; all in the order of minutes."""
@@ -106,8 +111,10 @@ class Panel:
         losses = minute_losses(
             said, ~np.isnan(said[:, :, 0]), matured.label[known], matured.at[known], rows.n_minutes
         )
-        heard = ~np.isnan(experts[:, :, 0])
+        heard = ~np.isnan(experts[:, :, 0]) & ~self._muted[:, None]
         blend, weights = self._blend.combine(experts, heard, rows.minute, rows.n_minutes, losses)
+        if self._muted.any():
+            weights = _without(weights, self._muted)
         judged_blend, _ = _keep(self._blended, rows, blend, matured)
         before = np.zeros((len(rows.minute), len(self.calibrated), 3))
         for at, name in enumerate(self.calibrated):
@@ -191,6 +198,15 @@ class Panel:
 
     def _waiting(self, shape: tuple[int, ...], fields: Mapping[str, Any]) -> Pending:
         return Pending.from_fields(self._span, self._n_instruments, shape, fields)
+
+
+def _without(weights: FloatArray, muted: BoolArray) -> FloatArray:
+    """Return the weights of those that are heard, scaled up to one; all zero where nobody is."""
+    kept = np.where(muted, 0.0, weights)
+    total = np.zeros(len(kept))
+    for expert in range(kept.shape[1]):
+        total += kept[:, expert]
+    return kept / np.where(total > 0.0, total, 1.0)[:, None]
 
 
 def _keep(

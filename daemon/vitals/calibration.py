@@ -183,10 +183,9 @@ def _calibration_error(cells: IntArray) -> float:
     # A fine bin belongs to the group in which its middle row stands.
     group = ((2 * total - cells[:, 0]) * GROUPS) // (2 * max(int(total[-1]), 1))
     group = np.minimum(group, GROUPS - 1)
-    gaps = [
-        abs(int(cells[group == g, 1].sum()) - int(cells[group == g, 2].sum()) / UNIT) for g in range(GROUPS)
-    ]
-    return sum(gaps) / int(total[-1])
+    sums = np.zeros((GROUPS, 3), dtype=np.int64)
+    np.add.at(sums, group, cells)
+    return sum(abs(hits - said / UNIT) for _, hits, said in sums.tolist()) / int(total[-1])
 
 
 def _correlation(confusion: IntArray) -> float:

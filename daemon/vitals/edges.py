@@ -95,6 +95,10 @@ class Edges:
             shortfall=rolling_interval(predicted - realised, minutes, self._lag),
         )
 
+    def judged(self, least_minutes: int) -> EdgeFigures | None:
+        """Return the figures, if signals of so many minutes have been judged."""
+        return self.figures() if self._buckets.totals()[0] >= least_minutes else None
+
     def regrouped(self, index: IntArray) -> Self:
         """Go on with another universe: column j is the old column index[j], or a new one for -1."""
         self._pending = self._pending.regrouped(index)

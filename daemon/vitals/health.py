@@ -113,11 +113,19 @@ class Health:
 
     def figures(self) -> HealthFigures:
         """Return the figures as of now."""
-        return HealthFigures(
-            drift={subject: drift.figures() for subject, drift in self._drift.items()},
-            calibration=self._calibration.figures(),
-            changes=self._changes.figures(),
-        )
+        return HealthFigures(self.drift_figures(), self.calibration_figures(), self.change_figures())
+
+    def drift_figures(self) -> dict[str, DriftFigures]:
+        """Return the drift of each subject."""
+        return {subject: drift.figures() for subject, drift in self._drift.items()}
+
+    def calibration_figures(self) -> tuple[CalibrationFigures, ...]:
+        """Return how honest each expert's and the blend's probabilities are."""
+        return self._calibration.figures()
+
+    def change_figures(self) -> tuple[ChangeFigures, ...]:
+        """Return the changes found in each expert's and the blend's error."""
+        return self._changes.figures()
 
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data."""

@@ -5,21 +5,23 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec.structs import asdict as asdict_struct
 
 from daemon.bars.coverage import CoverageFigures
-from daemon.events import StateChange
+from daemon.events import StateChange, VitalChange
 from daemon.labels.matured import Move
 from daemon.vitals.account_figures import instrument_figures, whole_figures
+from daemon.vitals.alarm_panels import change_table
 from daemon.vitals.completeness import bars_panel, missing_facts
 from daemon.vitals.cost_totals import COMPONENTS
 from daemon.vitals.curves import Curves
 from daemon.vitals.day_book import DayBook, returns
 from daemon.vitals.drift_map import DriftMapFigures
+from daemon.vitals.moment import clock
 from daemon.vitals.outcomes import Outcome
 from daemon.vitals.ratios import Figure, Yardstick
 from daemon.vitals.report_panels import drift_panel, figure_text, held_panel, instrument_panels, states_panel
 from daemon.vitals.skill_panels import Panel
-from daemon.vitals.summary import clock
 from daemon.vitals.trades import TradeFigures
 from daemon.vitals.training_date import Divided
 from daemon.vitals.verdict import verdict
@@ -67,6 +69,7 @@ class Report:
         outside: By instrument, bars of the files that lay outside its sessions.
         drift: Drift by day, by subject (`features`, `predictions`).
         no_drift: Why there is none of a subject.
+        alarms: Vitals that went out of their bounds or came back.
     """
 
     told: Told
@@ -81,6 +84,7 @@ class Report:
     outside: Mapping[str, int] = field(default_factory=dict)
     drift: Mapping[str, DriftMapFigures] = field(default_factory=dict)
     no_drift: Mapping[str, str] = field(default_factory=dict)
+    alarms: tuple[VitalChange, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -182,6 +186,7 @@ class Report:
                 **{subject: found.to_plain() for subject, found in self.drift.items()},
                 "none": dict(self.no_drift),
             },
+            "alarms": [{**asdict_struct(change), "minute": clock(change.minute)} for change in self.alarms],
             "verdict": self.verdict,
         }
 
@@ -215,6 +220,8 @@ class Report:
             panels.append(("drift by day", (), tuple(self.no_drift.items())))
         if self.coverage:
             panels.append(bars_panel(self.coverage))
+        if self.alarms:
+            panels.append(change_table(self.alarms))
         if missing := missing_facts(self.coverage, self.outside):
             panels.append(("missing", (), tuple(missing.items())))
         return tuple(panels)

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from daemon.events import StateChange
 from daemon.vitals.drift_map import DriftMapFigures
+from daemon.vitals.moment import clock
 from daemon.vitals.skill_panels import UNKNOWN, Panel
-from daemon.vitals.summary import clock
 
 MOST_FEATURES: Final = 8
 MOST_CHANGES: Final = 10

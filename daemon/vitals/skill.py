@@ -116,6 +116,14 @@ class Skill:
         """Return the figures of the minutes that were missed live and filled from history."""
         return self._figures(self._catch_up)
 
+    def intervals(self, least_minutes: int) -> dict[str, Interval | None]:
+        """Return `skill_interval` of those, calibrated, that have so many judged live minutes."""
+        return {
+            name: self._live.interval(series, "skill", None, "minutes")
+            for series, (name, form) in enumerate(self.series)
+            if form == CALIBRATED and self._live.totals(series)["minutes"] >= least_minutes
+        }
+
     def _figures(self, track: Track) -> tuple[SkillFigures, ...]:
         before = {name: at for at, (name, form) in enumerate(self.series) if form == RAW}
         return tuple(

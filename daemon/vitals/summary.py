@@ -6,12 +6,13 @@ decides nothing about numbers and needs nothing from the core.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from daemon.bars.coverage import CoverageFigures
 from daemon.events import TradingMode
 from daemon.policy.funnel import FunnelCounts
+from daemon.vitals.alarm_panels import standing_table
+from daemon.vitals.alarms import Alarm
 from daemon.vitals.completeness import bars_panel
 from daemon.vitals.drawdown import DrawdownFigures
 from daemon.vitals.edges import EdgeFigures
@@ -19,6 +20,7 @@ from daemon.vitals.group_panels import group_panels
 from daemon.vitals.groups import GroupFigures
 from daemon.vitals.health import HealthFigures
 from daemon.vitals.held import HeldPosition, positions_panel
+from daemon.vitals.moment import clock
 from daemon.vitals.skill import SkillFigures
 from daemon.vitals.skill_panels import (
     UNKNOWN,
@@ -33,7 +35,6 @@ from daemon.vitals.trades import TradeFigures
 from daemon.vitals.verdict import verdict
 from daemon.vitals.vital_panels import health_tables
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BAR_CELLS = 30
 
 
@@ -74,6 +75,7 @@ class LiveView:
         trades: The newest closed trades, newest first; a handful.
         skill: Of the experts and the blend.
         done: Share of a replay that is done; None where there is no end.
+        alarms: Vitals that are out of their bounds.
     """
 
     minute: int
@@ -84,15 +86,17 @@ class LiveView:
     trades: tuple[RecentTrade, ...] = ()
     skill: tuple[SkillFigures, ...] = ()
     done: float | None = None
+    alarms: tuple[Alarm, ...] = ()
 
     def line(self) -> str:
         """Return the view as one line, for where no table can be drawn."""
         done = "" if self.done is None else f"{self.done:.0%}  "
         oldest = max((position.mark_age_minutes for position in self.positions), default=0)
         marks = f" (oldest mark {oldest} min)" if oldest else ""
+        alarms = f"  alarms {len(self.alarms)}" if self.alarms else ""
         return (
             f"{done}{clock(self.minute)}  equity {self.equity.text()}  day {self.day:+,.2f}  "
-            f"positions {len(self.positions)}{marks}  state {self.mode}"
+            f"positions {len(self.positions)}{marks}  state {self.mode}{alarms}"
         )
 
     def panels(self) -> tuple[Panel, ...]:
@@ -114,6 +118,7 @@ class LiveView:
             positions_panel("positions", self.positions),
             ("last trades", ("closed", "instrument", "side", "net bps", "ended by"), closed),
             skill_panel("skill over the base rate", self.skill),
+            *((standing_table(self.alarms),) if self.alarms else ()),
         )
 
 
@@ -142,6 +147,7 @@ class RunSummary:
         positions: What is held at the end, sorted by instrument.
         edges: What signals promised beside what came.
         groups: Groups of instruments, judged apart.
+        alarms: Tables of what was out of its bounds.
     """
 
     name: str
@@ -164,6 +170,7 @@ class RunSummary:
     positions: tuple[HeldPosition, ...] = ()
     edges: EdgeFigures | None = None
     groups: tuple[GroupFigures, ...] = ()
+    alarms: tuple[Panel, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -191,6 +198,7 @@ class RunSummary:
         if self.health is not None:
             panels.append(gain_panel(self.skill, self.health.calibration))
             panels += health_tables(self.health)
+        panels += self.alarms
         if self.facts:
             panels.append(("also", (), tuple(self.facts.items())))
         return tuple(panels)
@@ -227,11 +235,6 @@ class RunSummary:
             ("net, 95 % interval", f"{spread(t.interval, 1.0, '.1f')} bps"),
             (f"paid {self.quote}", paid),
         )
-
-
-def clock(minute: int) -> str:
-    """Return an epoch minute as text, UTC: `2025-05-25 13:07`."""
-    return (EPOCH + timedelta(minutes=minute)).strftime("%Y-%m-%d %H:%M")
 
 
 def _progress_bar(share: float) -> str:

@@ -35,6 +35,13 @@ ABSENT = (
 )
 """A replay of 20 hours fills no window of drift, catches nothing up, and this market never closes."""
 
+ALARMS = {
+    "check_minutes": 60,
+    "min_horizons": 5,
+    "calibration": {"bound": 0.001, "consequences": ["retrain"]},
+}
+"""Nobody is calibrated to a thousandth: there are alarms to tell of."""
+
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
@@ -114,7 +121,9 @@ class Served:
 def served(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One for the tests of this file."""
     folder = tmp_path_factory.mktemp("served")
-    (folder / "serve.yaml").write_text(settings_text(metrics={"linger_seconds": 600}), encoding="utf-8")
+    (folder / "serve.yaml").write_text(
+        settings_text(metrics={"linger_seconds": 600}, alarms=ALARMS), encoding="utf-8"
+    )
     words = Job(job.folder, config=str(folder / "serve.yaml")).words(str(folder / "served.tape"))
     log = folder / "stderr.txt"
     with started([*words, "--serve", "0"], folder) as process:

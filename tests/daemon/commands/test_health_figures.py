@@ -3,7 +3,8 @@
 import math
 
 from adapters.prometheus.families import FAMILIES
-from daemon.commands._health_figures import health_series
+from daemon.commands._health_figures import alarm_series, health_series
+from daemon.vitals.alarms import Alarm, Alarms
 from daemon.vitals.calibration import CalibrationFigures
 from daemon.vitals.changes import ChangeFigures
 from daemon.vitals.drift import DriftFigures, FeatureDrift
@@ -61,3 +62,23 @@ def test_every_vital_is_a_series_of_a_known_family_with_its_labels() -> None:
     assert found["drift_reference_windows"] == {("features",): 12.0}
     assert found["drift_judged_seconds_total"] == {("features",): 36_000.0}
     assert found["drift_alarm_seconds_total"] == {("features",): 14_400.0}
+
+
+def test_alarms_are_one_while_they_stand_and_zero_for_what_was_judged() -> None:
+    alarms = Alarms()
+    assert "retraining_asked_timestamp_seconds" not in alarm_series(alarms)
+    alarms.standing = {("skill", "blend"): Alarm("skill", "blend", 99, -1.0, 0.0, "below", ("retrain",))}
+    alarms.raised = {("skill", "blend"): 2, ("skill", "trees"): 0}
+    alarms.asked = 99
+    found = alarm_series(alarms)
+    labels = {family.name: family.labels for family in FAMILIES}
+    assert all(len(key) == len(labels[name]) for name, series in found.items() for key in series)
+    assert found == {
+        "vital_alarm": {("skill", "blend"): 1.0, ("skill", "trees"): 0.0},
+        "vital_alarms_total": {("skill", "blend"): 2.0, ("skill", "trees"): 0.0},
+        "vital_alarm_since_timestamp_seconds": {("skill", "blend"): 6000.0},
+        "vital_alarm_value": {("skill", "blend"): -1.0},
+        "vital_alarm_bound": {("skill", "blend"): 0.0},
+        "vital_alarm_consequence": {("skill", "blend", "retrain"): 1.0},
+        "retraining_asked_timestamp_seconds": {(): 6000.0},
+    }

@@ -11,6 +11,7 @@ from adapters.prometheus.families import FAMILIES
 from daemon.commands._figures import Meter
 from daemon.commands._views import Watcher
 from daemon.events import TradingMode
+from daemon.settings import AlarmSettings
 from daemon.vitals import rank_ic
 from daemon.vitals.calibration import CalibrationFigures
 from daemon.vitals.changes import ChangeFigures
@@ -20,7 +21,7 @@ from daemon.vitals.intervals import Interval
 from daemon.vitals.skill import SkillFigures
 from daemon.vitals.summary import LiveView, RunSummary
 from daemon.vitals.trades import TradeFigures
-from tests.runs import cut, decided, first_traded, fresh_engine, traded, without
+from tests.runs import SETTINGS, cut, decided, first_traded, fresh_engine, traded, without
 
 Series = Mapping[tuple[str, ...], float]
 N_MINUTES = 700
@@ -149,6 +150,12 @@ def newest(view: LiveView) -> Mapping[str, Any]:
 
 
 GROUPS = NoFigure("served by group: tests/daemon/commands/test_group_figures.py")
+
+
+def alarm(family: str, value: Callable[[Any], float]) -> Served:
+    return Served(family, lambda v: {(a.vital, a.subject): value(a) for a in v.alarms})
+
+
 HEALTH = NoFigure("of the vitals: see test_health_figures")
 LIVE: dict[str, Served | NoFigure] = {
     "minute": Served("last_closed_bar_timestamp_seconds", one(lambda v: (v.minute + 1) * 60)),
@@ -182,6 +189,17 @@ LIVE: dict[str, Served | NoFigure] = {
         for name in ("instrument", "side", "reason")
     },
     **{f"skill.{name}": served for name, served in skill("skill", "expert").items()},
+    "alarms.vital": alarm("vital_alarm", lambda a: 1.0),
+    "alarms.subject": alarm("vital_alarm", lambda a: 1.0),
+    "alarms.since": alarm("vital_alarm_since_timestamp_seconds", lambda a: (a.since + 1) * 60.0),
+    "alarms.value": alarm("vital_alarm_value", lambda a: a.value),
+    "alarms.bound": alarm("vital_alarm_bound", lambda a: a.bound),
+    "alarms.cause": NoFigure("value and bound in words"),
+    "alarms.consequences": Served(
+        "vital_alarm_consequence",
+        lambda v: {(a.vital, a.subject, c): 1.0 for a in v.alarms for c in a.consequences},
+    ),
+    "alarms.clear": NoFigure("not shown"),
 }
 SUMMARY: dict[str, Served | NoFigure] = {
     "name": Served("run_info", lambda s: {(s.name, s.quote): 1.0}),
@@ -256,6 +274,7 @@ SUMMARY: dict[str, Served | NoFigure] = {
         )
         for field in fields(figures)
     },
+    "alarms": NoFigure("tables of the alarms: see those of the live view, and test_health_figures"),
     "facts": NoFigure("words; the figures among them are those of coverage, positions and the model"),
     **{f"skill.{name}": served for name, served in skill("skill", "expert").items()},
     **{
@@ -303,7 +322,13 @@ def run() -> Run:
 
 def played() -> Run:
     """Play it."""
-    engine, minutes = fresh_engine(), traded(N_MINUTES)
+    told = {
+        "check_minutes": 60,
+        "min_horizons": 5,
+        "calibration": {"bound": 0.001, "consequences": ["retrain"]},
+    }
+    alarming = SETTINGS.model_copy(update={"alarms": AlarmSettings.model_validate(told)})
+    engine, minutes = fresh_engine(alarming), traded(N_MINUTES)
     absent = np.zeros(minutes.present.shape, dtype=np.bool_)
     absent[100:160, 1] = absent[-3:, 2] = True
     minutes = without(minutes, absent)

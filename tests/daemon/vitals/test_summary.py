@@ -8,10 +8,12 @@ import pytest
 
 from daemon.events import TradingMode
 from daemon.policy.funnel import FunnelCounts
+from daemon.vitals.alarms import Alarm
 from daemon.vitals.calibration import CalibrationFigures
 from daemon.vitals.drawdown import DrawdownFigures
 from daemon.vitals.held import HeldPosition
 from daemon.vitals.intervals import Interval
+from daemon.vitals.moment import clock
 from daemon.vitals.skill import SkillFigures
 from daemon.vitals.skill_panels import accuracy_panel, gain_panel, skill_panel
 from daemon.vitals.summary import (
@@ -19,7 +21,6 @@ from daemon.vitals.summary import (
     LiveView,
     RecentTrade,
     RunSummary,
-    clock,
 )
 from daemon.vitals.trades import TradeFigures
 
@@ -166,6 +167,10 @@ def test_a_live_view_is_tables_or_one_line() -> None:
     endless = replace(view, done=None)
     assert not endless.line().startswith("42%")
     assert endless.panels()[0][2][0] == ("minute", "2024-01-01 00:00")
+    alarm = Alarm("skill", "blend", MINUTE, -0.1, 0.0, "below", ("no_entry",))
+    warned = replace(view, alarms=(alarm,))
+    assert warned.line().endswith("state no_entry  alarms 1")
+    assert warned.panels()[-1][2][0][-1] == "below"
 
 
 def test_minutes_are_told_in_utc() -> None:
