@@ -37,8 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after the program's name; the process's own by default.
     """
     from adapters.host.telemetry import turn_off_telemetry
+    from adapters.host.threads import calm_threads
 
     turn_off_telemetry()
+    calm_threads()
     invocation = Invocation()
     try:
         with cli.make_context(

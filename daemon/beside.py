@@ -25,6 +25,7 @@ from daemon.events import (
     SettingsChanged,
     StateChange,
     UniverseChanged,
+    VitalChange,
     Warmup,
 )
 from daemon.settings import Settings
@@ -41,6 +42,7 @@ class Beside:
     fills: list[Fill] = field(default_factory=list)
     ends: list[OrderEnd] = field(default_factory=list)
     changes: list[StateChange] = field(default_factory=list)
+    vitals: list[VitalChange] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
 
@@ -119,7 +121,9 @@ def _change_model(engine: "Engine", beside: Beside, event: ModelChanged) -> None
     elif new.bundle.labels != now.bundle.labels or new.bundle.experts != now.bundle.experts:
         reason = "its labels or experts differ from those of the model that trades"
     else:
-        engine.run.swap(new)
+        vitals, changes = engine.run.swap(new, engine.minute)
+        beside.vitals += vitals
+        beside.changes += changes
         return
     beside.refusals.append(_refusal(engine, f"model {event.version}", reason))
 

@@ -32,6 +32,7 @@ from daemon.run_model import RunModel
 from daemon.run_state import RunState
 from daemon.settings import Settings
 from daemon.snapshot import SNAPSHOT_VERSION
+from daemon.vitals.alarms import checks
 
 Outcome = tuple[tuple[BatchRecord, ...], Snapshot | None]
 """A chunk's batches, chained, and a snapshot where one is due after the last of them."""
@@ -123,14 +124,24 @@ class Engine:
         return replace(chunk, raw=self.run.model.raw(chunk.minutes.minute[at], at, who, values, width))
 
     def process(self, chunk: Chunk) -> Outcome:
-        """Decide a chunk's minutes: what the experts say, what it is worth, and then the trading."""
+        """Decide a chunk's minutes, in parts that end where vitals are judged, because of what follows."""
+        due = checks(self.minute, chunk.minutes.minute, self.run.settings.alarms.check_minutes)
+        records: list[BatchRecord] = []
+        for part in chunk.cut((np.flatnonzero(due) + 1).tolist()):
+            records += self._decide(part, judged=bool(due[len(records) + len(part.minutes) - 1]))
+        snapshot = None if chunk.after is None else self._snapshot(chunk.after)
+        return tuple(records), snapshot
+
+    def _decide(self, chunk: Chunk, *, judged: bool) -> tuple[BatchRecord, ...]:
+        """What the experts say, what it is worth, then the trading; at the end the vitals, if due."""
         said = self._hear(chunk)
         rows, decisions = self._expect(chunk, said)
         traded = self._trade(chunk, rows, decisions)
         self.run.coverage.update(chunk.offered, chunk.minutes)
-        records = self._record(chunk, decisions, traded)
-        snapshot = None if chunk.after is None else self._snapshot(chunk.after)
-        return records, snapshot
+        if judged:
+            vitals, changes = self.run.judge(int(chunk.minutes.minute[-1]))
+            traded[-1] = traded[-1]._replace(changes=traded[-1].changes + changes, vitals=vitals)
+        return self._record(chunk, decisions, traded)
 
     def _hear(self, chunk: Chunk) -> Said:
         """Labels mature: every expert is judged on them, and those that learn are taught; then all speak."""
@@ -146,10 +157,12 @@ class Engine:
         )
         said = run.panel.score(rows, chunk.matured)
         run.skill.update(chunk.ordinal, n_minutes, chunk.matured, said.judged, said.judged_known)
+        run.groups.judge(chunk.ordinal, n_minutes, chunk.matured, said.judged, said.judged_known)
         run.health.judge(chunk.ordinal, chunk.matured, said.judged, said.judged_known)
         epoch = chunk.minutes.minute[rows.minute]
         ordinals = rows.minute + chunk.ordinal
-        run.health.hear(ordinals, epoch, rows.instrument, rows.values, said.experts, said.blend)
+        run.health.hear(ordinals, epoch, rows.instrument, rows.values, said.experts, said.blend, said.raw)
+        run.groups.hear(ordinals, rows.instrument, said.experts, said.blend)
         self.weights = dict(zip(run.panel.names, said.weights[-1].tolist(), strict=True))
         return said
 
@@ -176,6 +189,10 @@ class Engine:
         )
         screened = screen(run.settings.policy, rows)
         run.funnel.count_screened(screened)
+        signal = screened.side != 0
+        signals = (at[signal], who[signal], edge[signal])
+        run.edges.update(chunk.ordinal, len(minutes), *signals, chunk.matured)
+        run.groups.promise(chunk.ordinal, len(minutes), *signals, chunk.matured)
         decisions = DecisionRows.of(rows, screened, said, run.panel.names, minutes.present.shape)
         return rows, decisions
 
@@ -196,7 +213,8 @@ class Engine:
         run = self.run
         trips = run.desk.take_round_trips()
         run.trades.add(trips)
-        run.recent_trips.extend(trips)
+        run.groups.add(trips)
+        run.last_trips.add(trips)
         run.drawdown.update(np.array([float(trade.book.equity) for trade in traded]))
         return traded
 
@@ -284,7 +302,7 @@ class Engine:
         state: Mapping[str, Any] = snapshot.state
         settings = Settings.model_validate_json(state["settings"])
         if state["model"] != self.run.model.version:
-            self.run.swap(self.library[state["model"]])
+            self.run.swap(self.library[state["model"]], snapshot.minute)
         self.run.reconfigure(settings)
         self.state = self.inputs.restore(state["inputs"], history)
         self.run.restore(state["run"])

@@ -293,6 +293,39 @@ class StateChange(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     cause: str
 
 
+class VitalState(StrEnum):
+    """What a vital is."""
+
+    CLEAR = "clear"
+    ALARM = "alarm"
+
+
+class VitalChange(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A vital went out of its bound or came back; what that brings about holds from the next minute on.
+
+    Attributes:
+        minute: The minute at whose close it was judged.
+        vital: `feature_drift`, `calibration`, ... (`daemon.vitals.alarms` lists them).
+        subject: An expert, `blend`, `features`, `predictions` or `signals`.
+        before: What it was.
+        after: What it is now; the same as before where only the consequences are others.
+        value: What was measured, in the vital's unit.
+        bound: What it was held against.
+        cause: The same in words.
+        consequences: What the settings ask for, joined by commas; empty: it is only reported.
+    """
+
+    minute: int
+    vital: str
+    subject: str
+    before: VitalState
+    after: VitalState
+    value: float
+    bound: float
+    cause: str
+    consequences: str
+
+
 class Refusal(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Something was refused as a value, with its reason: a bar, a settings change, a model."""
 
@@ -342,6 +375,7 @@ class BatchRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
         ends: Orders that ended unfilled in this minute.
         fills: Fills and bookings of this minute.
         changes: Moves of the trading state.
+        vitals: Vitals that went out of their bounds or came back.
         refusals: What was refused.
         book: The account after this minute.
         digest: Chained digest; see `daemon.chain`. Empty until the chain has set it.
@@ -358,6 +392,7 @@ class BatchRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     ends: tuple[OrderEnd, ...]
     fills: tuple[Fill, ...]
     changes: tuple[StateChange, ...]
+    vitals: tuple[VitalChange, ...]
     refusals: tuple[Refusal, ...]
     book: Book
     digest: bytes = b""

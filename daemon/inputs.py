@@ -3,7 +3,7 @@
 Nothing here knows a position or a decision, so it may run ahead of them, thousands of minutes at a time.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -15,6 +15,7 @@ from daemon.events import Backfill, Minutes, Refusal
 from daemon.features import FeatureBlock, FeaturePlan, FeatureState
 from daemon.kernels import FloatArray, IntArray
 from daemon.labels import Labeller, LabelState, Matured
+from daemon.labels.matured import LABEL_ROW
 
 RECENT_MINUTES: Final = 4_320
 """How many sealed minutes are remembered, so that a backfilled bar finds its place: three days."""
@@ -65,6 +66,44 @@ class Chunk:
     refusals: tuple[Refusal, ...]
     raw: Mapping[str, FloatArray]
     after: Mapping[str, object] | None
+
+    def cut(self, at: Sequence[int]) -> Iterator["Chunk"]:
+        """Yield the chunk in parts that begin at these minutes (indices); only the last has `after`."""
+        edges = sorted({0, len(self.minutes), *at})
+        if len(edges) <= 2:
+            yield self
+            return
+        rows = np.searchsorted(self.features.minute, edges).tolist()
+        labels = np.searchsorted(self.matured.at, edges).tolist()
+        scored = np.concatenate([[0], np.cumsum(self.features.ready)])[rows].tolist()
+        for n in range(len(edges) - 1):
+            start, span = edges[n], slice(edges[n], edges[n + 1])
+            yield replace(
+                self,
+                offered=self.offered[span],
+                minutes=self.minutes[span],
+                ordinal=self.ordinal + start,
+                features=_rows_of(self.features, slice(rows[n], rows[n + 1]), start),
+                matured=_labels_of(self.matured, slice(labels[n], labels[n + 1]), span),
+                ages=self.ages[span],
+                raw={name: raw[scored[n] : scored[n + 1]] for name, raw in self.raw.items()},
+                after=self.after if n == len(edges) - 2 else None,
+            )
+
+
+def _rows_of(block: FeatureBlock, rows: slice, start: int) -> FeatureBlock:
+    return FeatureBlock(
+        minute=block.minute[rows] - start,
+        instrument=block.instrument[rows],
+        values=block.values[rows],
+        sigma=block.sigma[rows],
+        ready=block.ready[rows],
+    )
+
+
+def _labels_of(matured: Matured, rows: slice, span: slice) -> Matured:
+    columns = {name: getattr(matured, name)[rows] for name in LABEL_ROW.names or ()}
+    return Matured(**{**columns, "at": columns["at"] - span.start}, void=matured.void[span])
 
 
 class Inputs:

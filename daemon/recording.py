@@ -19,6 +19,7 @@ from daemon.events import (
     OrderEnd,
     Refusal,
     StateChange,
+    VitalChange,
     decision_dtype,
 )
 from daemon.inputs import Chunk
@@ -37,6 +38,7 @@ class TradedMinute(NamedTuple):
     ends: tuple[OrderEnd, ...]
     changes: tuple[StateChange, ...]
     orders: tuple[Order, ...]
+    vitals: tuple[VitalChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +132,7 @@ def recorded(
     catch_up = chunk.minutes.catch_up.tolist()
     events, changes = tuple(beside.events), tuple(beside.changes)
     first_fills, first_refusals = tuple(beside.fills), tuple(beside.refusals)
-    first_ends = tuple(beside.ends)
+    first_ends, vitals = tuple(beside.ends), tuple(beside.vitals)
     for t, (minute, trade) in enumerate(zip(chunk.minutes.minute.tolist(), traded, strict=True)):
         yield BatchRecord(
             batch=batch + t + 1,
@@ -144,10 +146,11 @@ def recorded(
             ends=first_ends + trade.ends,
             fills=first_fills + trade.fills,
             changes=changes + trade.changes,
+            vitals=vitals + trade.vitals,
             refusals=first_refusals + refusals.get(minute, ()),
             book=trade.book,
         )
-        events, changes, first_fills, first_refusals, first_ends = (), (), (), (), ()
+        events, changes, vitals, first_fills, first_refusals, first_ends = (), (), (), (), (), ()
 
 
 def bars_of(chunk: Chunk, flags: int = 0) -> npt.NDArray[np.void]:

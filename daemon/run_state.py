@@ -1,6 +1,5 @@
 """Everything that deciding a minute changes: what `process` reads and writes."""
 
-from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from daemon.bars.coverage import Coverage
 from daemon.bars.sessions import minutes_per_year
-from daemon.events import Instrument
+from daemon.events import Instrument, StateChange, VitalChange
 from daemon.kernels import IntArray
 from daemon.policy.costs import RoundTripCosts
 from daemon.policy.funnel import Funnel
@@ -17,20 +16,21 @@ from daemon.policy.sizing import Sizer
 from daemon.policy.trading_state import TradingState
 from daemon.policy.turnover import Turnover
 from daemon.positions.desk import Desk
-from daemon.positions.trips import RoundTrip
+from daemon.positions.trips import LastTrips
 from daemon.run_model import RunModel
 from daemon.settings import Settings
+from daemon.vitals.alarms import Alarms
 from daemon.vitals.baselines import ONE_EACH
 from daemon.vitals.cost_totals import CostTotals
 from daemon.vitals.drawdown import Drawdown
+from daemon.vitals.edges import Edges
+from daemon.vitals.groups import Groups, Judging
 from daemon.vitals.health import Health
 from daemon.vitals.skill import Skill
 from daemon.vitals.trades import Trades
 
 BLEND = "blend"
 """Name of the blend beside the experts', in figures and on the tape."""
-
-RECENT_TRIPS = 5
 
 
 class RunState:
@@ -51,10 +51,13 @@ class RunState:
         funnel: What became of signals.
         skill: How good the experts are.
         health: Whether the model still fits what it sees.
+        edges: What signals promised beside what came.
+        groups: All of this for groups of instruments.
+        alarms: Which of that is out of bounds.
         trades: What trades earn.
         costs: What trading has cost.
         drawdown: How far below its highest equity stands.
-        recent_trips: The newest closed trades, newest last; for people, not part of a snapshot.
+        last_trips: The newest closed trades; for people, not part of a snapshot.
     """
 
     def __init__(
@@ -78,10 +81,18 @@ class RunState:
         self.funnel = Funnel()
         self.skill = self._new_skill()
         self.health = self._new_health()
+        self.groups = self._new_groups()
+        self.edges = Edges(
+            model.labeller.span,
+            len(self.instruments),
+            model.horizon_minutes,
+            settings.vitals.window_minutes,
+        )
+        self.alarms = Alarms()
         self.trades = Trades(model.horizon_minutes, settings.vitals.window_minutes)
         self.costs = CostTotals()
         self.drawdown = Drawdown(float(settings.run.capital))
-        self.recent_trips: deque[RoundTrip] = deque(maxlen=RECENT_TRIPS)
+        self.last_trips = LastTrips()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,14 +108,35 @@ class RunState:
         self.desk.reconfigure(settings.costs)
         self.trading.reconfigure(settings.risk)
 
-    def swap(self, model: RunModel) -> None:
-        """Let another version of the same features and labels trade.
+    def judge(self, minute: int) -> tuple[tuple[VitalChange, ...], tuple[StateChange, ...]]:
+        """Hold the vitals after `minute` against their bounds; what follows holds from the next minute on."""
+        horizon, alarms = self.model.horizon_minutes, self.settings.alarms
+        vitals = self.alarms.judge(minute, alarms, self.health, self.skill, self.edges, horizon)
+        return vitals, self._heed(vitals)
+
+    def _heed(self, vitals: Sequence[VitalChange]) -> tuple[StateChange, ...]:
+        self.panel.mute(self.alarms.muted)
+        return tuple(
+            moved
+            for change in vitals
+            for moved in self.trading.vital(
+                change.minute,
+                f"{change.vital}:{change.subject}",
+                self.alarms.mode(change.vital, change.subject),
+            )
+        )
+
+    def swap(self, model: RunModel, minute: int) -> tuple[tuple[VitalChange, ...], tuple[StateChange, ...]]:
+        """Let another version of the same features and labels trade; return what its coming changes.
 
         Experts that learn are kept where their features are the same; so are weights of the blend by name.
+        Alarms were about the model before: they end.
         """
         self.model = model
         self.panel = model.panel(len(self.instruments)).succeeding(self.panel)
         self.health.against(model.bundle.psi, self.names)
+        vitals = self.alarms.end_all(minute, f"model {model.version} trades")
+        return vitals, self._heed(vitals)
 
     def regroup(self, index: IntArray, instruments: Sequence[Instrument]) -> None:
         """Go on with other instruments: column j is the old column index[j], or a new one for -1."""
@@ -118,7 +150,10 @@ class RunState:
         self.policy.regroup(index)
         self.desk.regroup(index, instruments)
         self.trading.regroup(index)
+        self.last_trips.regroup(index)
         self.skill = self.skill.regrouped(index)
+        self.edges = self.edges.regrouped(index)
+        self.groups = self.groups.regrouped(index, self.names)
         self.health.against(self.model.bundle.psi, self.names)
 
     def to_fields(self) -> dict[str, object]:
@@ -133,6 +168,9 @@ class RunState:
             "funnel": self.funnel.to_fields(),
             "skill": self.skill.to_fields(),
             "health": self.health.to_fields(),
+            "edges": self.edges.to_fields(),
+            "groups": self.groups.to_fields(),
+            "alarms": self.alarms.to_fields(),
             "trades": self.trades.to_fields(),
             "costs": self.costs.to_fields(),
             "drawdown": self.drawdown.to_fields(),
@@ -149,6 +187,10 @@ class RunState:
         self.funnel = Funnel.from_fields(fields["funnel"])
         self.skill = self.skill.restored(fields["skill"])
         self.health.restored(fields["health"])
+        self.edges = self.edges.restored(fields["edges"])
+        self.groups = self.groups.restored(fields["groups"])
+        self.alarms.restored(fields["alarms"])
+        self.panel.mute(self.alarms.muted)
         self.trades = self.trades.restored(fields["trades"])
         self.costs = CostTotals.from_fields(fields["costs"])
         self.drawdown = Drawdown.from_fields(fields["drawdown"])
@@ -165,6 +207,7 @@ class RunState:
             self.model.labeller.span,
             self.settings.vitals.window_minutes,
             self._base_rate(),
+            self.panel.calibrated,
         )
 
     def _new_health(self) -> Health:
@@ -176,7 +219,18 @@ class RunState:
             vitals.window_minutes,
             vitals.drift_window_minutes,
             vitals.drift_alarm_share,
+            self.panel.calibrated,
         ).against(self.model.bundle.psi, self.names)
+
+    def _new_groups(self) -> Groups:
+        judging = Judging(
+            (*self.model.bundle.experts, BLEND),
+            self.model.horizon_minutes,
+            self.model.labeller.span,
+            self.settings.vitals.window_minutes,
+            self._base_rate(),
+        )
+        return Groups(self.settings, self.names, judging)
 
     def _base_rate(self) -> IntArray:
         """Return the class counts that the baseline begins with: what training saw, else one of each."""

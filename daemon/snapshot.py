@@ -15,7 +15,7 @@ import numpy as np
 from daemon.errors import TapeDamagedError, TapeVersionError
 from daemon.events import Snapshot
 
-SNAPSHOT_VERSION: Final = 1
+SNAPSHOT_VERSION: Final = 3
 
 _ARRAY = "\x00array"
 _DECIMAL = "\x00decimal"

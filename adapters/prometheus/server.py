@@ -15,7 +15,8 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from adapters.prometheus.families import FAMILIES, PREFIX, STAGE_SECONDS, Family
+from adapters.prometheus.families import FAMILIES, STAGE_SECONDS
+from adapters.prometheus.family import PREFIX, Family
 from daemon.errors import MetricsError
 from daemon.ports import Figures
 

@@ -5,6 +5,7 @@ server will do by its URL. MLflow is imported when it is first used: that takes 
 """
 
 import logging
+import os
 import re
 import tempfile
 import warnings
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 SQLITE: Final = "sqlite:///"
 BUNDLE: Final = "bundle"
 """Folder of the files among a run's artifacts."""
+
+PAGE_RUNS: Final = 1000
+PATIENCE_S: Final = 10
+"""A report waits so long for a server; the run that it tells of is over anyway."""
 
 _ADDRESS: Final = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 _NOT_FOUND: Final = "RESOURCE_DOES_NOT_EXIST"
@@ -113,6 +118,30 @@ class MlflowStore:
             self._client.set_terminated(run_id)
             return version
 
+    def count_runs(self, name: str) -> int | None:
+        """Return how many runs the experiment of a model has: how many versions of it were tried.
+
+        Returns:
+            None where there is no such experiment, or no registry file; none is made.
+
+        Raises:
+            UserError: The address cannot be reached, or is no MLflow's.
+        """
+        if self._is_local and not Path(self._address.removeprefix(SQLITE)).is_file():
+            return None
+        with _speaking(self._address), _asking_once():
+            experiment = self._client.get_experiment_by_name(name)
+            if experiment is None:
+                return None
+            count, token = 0, None
+            while True:
+                page = self._client.search_runs(
+                    [experiment.experiment_id], max_results=PAGE_RUNS, page_token=token
+                )
+                count, token = count + len(page), page.token
+                if not token:
+                    return count
+
     @property
     def _is_local(self) -> bool:
         return self._address.startswith(SQLITE)
@@ -168,6 +197,19 @@ class MlflowStore:
             for model in self._client.search_registered_models()
         ]
         return f"it holds {'; '.join(sorted(models))}" if models else "it holds no model"
+
+
+@contextmanager
+def _asking_once() -> Iterator[None]:
+    """MLflow asks a silent server again for minutes; here it asks once, unless its own variables say more."""
+    impatient = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE_S)}
+    ours = {name: value for name, value in impatient.items() if name not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
 
 
 @contextmanager

@@ -119,7 +119,7 @@ class SimulatedMarket:
         for start in range(first, end, max_minutes):
             yield self._minutes[start : min(start + max_minutes, end)]
 
-    def outside(self, first_minute: int, last_minute: int) -> dict[str, int]:  # noqa: ARG002
+    def outside(self, first_minute: int, last_minute: int) -> dict[str, int]:  # noqa: ARG002 - a generated bar is never outside
         """Return how many bars lie outside their sessions: none, this market never closes."""
         return {}
 

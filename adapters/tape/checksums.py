@@ -22,6 +22,7 @@ PARTS: Final = (
     "ends",
     "fills",
     "changes",
+    "vitals",
     "refusals",
     "book",
 )
@@ -59,6 +60,7 @@ class PartsChecksums:
                 _of_items(record.ends),
                 _of_items(record.fills),
                 _of_items(record.changes),
+                _of_items(record.vitals),
                 _of_items(record.refusals),
                 self._book_checksum,
             )

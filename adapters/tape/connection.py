@@ -27,7 +27,7 @@ from daemon.errors import (
 APPLICATION_ID: Final = 0x50545450
 """`PTTP` in the file's header says that the file is a papertape tape."""
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """The newest migration: the schema this version writes and reads."""
 
 PAGE_BYTES: Final = 8192

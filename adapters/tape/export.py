@@ -17,6 +17,8 @@ from adapters.tape.frames import (
     events_table,
     fills_table,
     orders_table,
+    states_table,
+    vitals_table,
 )
 from adapters.tape.reader import SqliteTapeReader
 from daemon.errors import TapeError
@@ -52,6 +54,8 @@ def export(
         "orders": orders_table,
         "fills": fills_table,
         "equity": equity_table,
+        "states": states_table,
+        "vitals": vitals_table,
         "events": events_table,
     }
     try:

@@ -140,6 +140,16 @@ def fills_table(reader: SqliteTapeReader) -> TapeTable:
     return _items_table(reader, PART_TABLES[2])
 
 
+def states_table(reader: SqliteTapeReader) -> TapeTable:
+    """Return the moves of the trading state."""
+    return _items_table(reader, PART_TABLES[3])
+
+
+def vitals_table(reader: SqliteTapeReader) -> TapeTable:
+    """Return the vitals that went out of their bounds or came back."""
+    return _items_table(reader, PART_TABLES[4])
+
+
 def equity_table(reader: SqliteTapeReader) -> TapeTable:
     """Return the account after each minute, with its band."""
     columns = {

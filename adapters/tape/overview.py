@@ -11,6 +11,8 @@ _COUNTS = {
     "orders": "SELECT count(*) FROM paper_order",
     "fills": "SELECT count(*) FROM fill",
     "events": "SELECT count(*) FROM event",
+    "state changes": "SELECT count(*) FROM state_change",
+    "vital changes": "SELECT count(*) FROM vital_change",
     "refusals": "SELECT count(*) FROM refusal",
     "snapshots": "SELECT count(*) FROM snapshot",
 }

@@ -22,7 +22,17 @@ from adapters.tape.cells import (
     read_member,
     read_text,
 )
-from daemon.events import BatchRecord, Book, EventRecord, Fill, Order, OrderEnd, Refusal, StateChange
+from daemon.events import (
+    BatchRecord,
+    Book,
+    EventRecord,
+    Fill,
+    Order,
+    OrderEnd,
+    Refusal,
+    StateChange,
+    VitalChange,
+)
 
 Item = TypeVar("Item", bound=msgspec.Struct)
 
@@ -109,6 +119,7 @@ PART_TABLES: Final[tuple[PartTable[Any], ...]] = (
     PartTable("ends", schema.order_end, Codec(OrderEnd, schema.order_end)),
     PartTable("fills", schema.fill, Codec(Fill, schema.fill)),
     PartTable("changes", schema.state_change, Codec(StateChange, schema.state_change)),
+    PartTable("vitals", schema.vital_change, Codec(VitalChange, schema.vital_change)),
     PartTable("refusals", schema.refusal, Codec(Refusal, schema.refusal)),
 )
 
@@ -167,6 +178,7 @@ def batch_of(
         ends=parts["ends"],
         fills=parts["fills"],
         changes=parts["changes"],
+        vitals=parts["vitals"],
         refusals=parts["refusals"],
         book=BOOK.item(row[BOOK_AT]),
         digest=read_bytes(row[16], "batch.digest"),

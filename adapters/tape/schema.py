@@ -197,6 +197,19 @@ state_change = _in_batch(
     _required("cause", Text),
 )
 
+vital_change = _in_batch(
+    "vital_change",
+    _required("minute", BigInteger),
+    _required("vital", Text),
+    _required("subject", Text),
+    _required("before", Text),
+    _required("after", Text),
+    _required("value", Double),
+    _required("bound", Double),
+    _required("cause", Text),
+    _required("consequences", Text),
+)
+
 refusal = _in_batch(
     "refusal",
     _required("minute", BigInteger),

@@ -8,12 +8,23 @@ from html import escape
 from typing import Final
 
 WIDTH: Final = 960.0
+NARROW: Final = 420.0
+"""Width of the pictures for a telephone: the letters stay as large there."""
+
 LEFT: Final = 70.0
 RIGHT: Final = 14.0
 TOP: Final = 12.0
 BOTTOM: Final = 26.0
 N_TICKS: Final = 5
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY: Final = 1440
+_TIME_STEPS: Final = (
+    *(5, 15, 30, 60, 120, 180, 360, 720),
+    *(days * _DAY for days in (1, 2, 3, 7, 14)),
+)
+_MONTH_STEPS: Final = (1, 2, 3, 6, 12)
+TICK_ROOM: Final = 130.0
+HALF_LETTER: Final = 3.4
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 Points = Sequence[float | None]
@@ -75,6 +86,20 @@ class Axes:
             drawn = f'<circle class="mark {shape}" cx="{across:.1f}" cy="{up:.1f}" r="3.5">'
             self._marks.append(f"{drawn}<title>{escape(title)}</title></circle>")
 
+    def divide(self, x: float, text: str) -> None:
+        """Draw an upright line at `x` with a text beside it, if `x` lies inside the chart."""
+        first, last = self._span
+        if not first < x < last:
+            return
+        across = self._across(x)
+        right = across < self._width / 2
+        end, place = ("start", across + 6) if right else ("end", across - 6)
+        ends = f'x1="{across:.1f}" x2="{across:.1f}" y1="{TOP:g}" y2="{self._height - BOTTOM:g}"'
+        self._marks.append(
+            f'<line class="divide" {ends}/>'
+            f'<text class="tick" x="{place:.1f}" y="{TOP + 10:g}" text-anchor="{end}">{escape(text)}</text>'
+        )
+
     def svg(self, label: str) -> str:
         """Return the picture; `label` says to a screen reader what it shows."""
         head = f'<svg viewBox="0 0 {self._width:g} {self._height:g}" role="img" aria-label="{escape(label)}">'
@@ -108,15 +133,20 @@ class Axes:
             zero = " zero" if abs(value) < 1e-12 else ""
             parts.append(f'<line class="grid{zero}" {ends}/>')
             parts.append(f'<text class="tick y" x="{LEFT - 8:g}" y="{up + 4:.1f}">{text}</text>')
-        first, last = self._span
-        n_labels = 6 if self._width > 600 else 3
-        for number in range(n_labels):
-            x = first + (last - first) * number / (n_labels - 1)
-            text = _when(x, last - first) if self._time else f"{x:.2g}"
-            end = "start" if number == 0 else "end" if number == n_labels - 1 else "middle"
-            place = f'x="{self._across(x):.1f}" y="{self._height - 6:g}" text-anchor="{end}"'
-            parts.append(f'<text class="tick" {place}>{text}</text>')
+        parts += [self._tick(x, text) for x, text in self._places()]
         return parts
+
+    def _places(self) -> list[tuple[float, str]]:
+        first, last = self._span
+        if self._time:
+            return time_ticks(first, last, max(2, int(self._width // TICK_ROOM)))
+        return [(x, f"{x:.2g}") for x in ticks(first, last)]
+
+    def _tick(self, x: float, text: str) -> str:
+        across, half = self._across(x), len(text) * HALF_LETTER
+        end = "start" if across - half < 0 else "end" if across + half > self._width else "middle"
+        place = f'x="{across:.1f}" y="{self._height - 6:g}" text-anchor="{end}"'
+        return f'<text class="tick" {place}>{text}</text>'
 
     def _across(self, x: float) -> float:
         first, last = self._span
@@ -136,7 +166,43 @@ def ticks(low: float, high: float) -> list[float]:
     return [number * step for number in range(first, math.floor(high / step) + 1)]
 
 
-def _when(minute: float, span: float) -> str:
-    return (_EPOCH + timedelta(minutes=round(minute))).strftime(
-        "%d %b %H:%M" if span < 14_400 else "%d %b %Y"
-    )
+def time_ticks(first: float, last: float, most: int) -> list[tuple[float, str]]:
+    """Return at most `most` + 1 round moments of [first, last], epoch minutes, each with its text, UTC.
+
+    They are midnights or firsts of months if the span is long; the year is told where it begins.
+    """
+    span = last - first
+    step = next((s for s in _TIME_STEPS if span / s < most), None)
+    if step is None:
+        return _dated(_months(first, last, most))
+    # Whole weeks count from a Monday: 1970-01-05.
+    origin = 4 * _DAY if step % (7 * _DAY) == 0 else 0
+    number = math.ceil((first - origin) / step)
+    moments = [float(at) for at in range(origin + number * step, math.floor(last) + 1, step)]
+    if step >= _DAY:
+        return _dated(moments)
+    forms = ("%d %b %H:%M" if i == 0 or at % _DAY == 0 else "%H:%M" for i, at in enumerate(moments))
+    return [(at, _date(at).strftime(form)) for at, form in zip(moments, forms, strict=True)]
+
+
+def _months(first: float, last: float, most: int) -> list[float]:
+    """Return firsts of every, or every second, third, sixth, twelfth, ... month."""
+    start, end = _date(first), _date(last)
+    n_months = (end.year - start.year) * 12 + end.month - start.month + 1
+    step = next((s for s in _MONTH_STEPS if n_months / s <= most), 12 * math.ceil(n_months / (12 * most)))
+    numbers = range(start.year * 12 + start.month - 1, end.year * 12 + end.month, 1)
+    days = (datetime(n // 12, n % 12 + 1, 1, tzinfo=UTC) for n in numbers if n % step == 0)
+    return [at for at in ((day - _EPOCH) / timedelta(minutes=1) for day in days) if first <= at <= last]
+
+
+def _dated(moments: Sequence[float]) -> list[tuple[float, str]]:
+    years = [_date(at).year for at in moments]
+    told = (i == 0 or years[i - 1] != year for i, year in enumerate(years))
+    return [
+        (at, _date(at).strftime("%d %b %Y" if year else "%d %b"))
+        for at, year in zip(moments, told, strict=True)
+    ]
+
+
+def _date(minute: float) -> datetime:
+    return _EPOCH + timedelta(minutes=minute)

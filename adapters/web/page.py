@@ -1,18 +1,45 @@
 """The page of a report, from the report's plain data (`Report.to_plain`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from adapters.web.charts import Axes, Series
+from adapters.web.charts import NARROW, WIDTH, Axes, Series
+from adapters.web.heat_map import heat_map
 
 _MOVES: Final = ("down", "flat", "up")
 _SMALL_WIDTH: Final = 460.0
 _SMALL_HEIGHT: Final = 300.0
 MOST_PRICES: Final = 16
 """Prices are drawn of so many instruments, those with the most fills."""
+
+MOST_STATES: Final = 8
+MARK_ROOM: Final = 6.0
+"""One mark for so much width of a price chart."""
+
+RATIOS: Final = {
+    "return": "return",
+    "Sharpe, annualised": "Sharpe",
+    "Sortino, annualised": "Sortino",
+    "Calmar": "Calmar",
+    "Omega": "Omega",
+    "tail ratio": "tail ratio",
+    "max drawdown, daily": "drawdown",
+    "value at risk, 5 % of days": "VaR 5 %",
+    "alpha, annualised": "alpha",
+    "beta": "beta",
+    "probabilistic Sharpe: P(true Sharpe > 0)": "P(Sharpe > 0)",
+    "deflated Sharpe: P(true Sharpe > luck's best)": "P(Sharpe > luck)",
+}
+ACCOUNT: Final = {
+    "trades with a gain": "trades with a gain",
+    "turnover a day, of equity": "turnover a day",
+    "gross exposure, of equity": "exposure",
+    "costs, of the profit before them": "costs of profit",
+}
+"""Figures by instrument, with the heads of their columns."""
 
 _UNKNOWN: Final = "–"  # noqa: RUF001 - typography
 
@@ -27,19 +54,26 @@ def page(report: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(money=_money, share=_share, number=_number, said=_said, interval=_interval)
+    environment.filters.update(age=_age, capitalised=_capitalised, count_of=_count_of)
     template = environment.get_template("report.html.j2")
     return template.render(
         r=report,
         tone=_tone(report["trades"]["interval"], report["verdict"]),
         cards=_cards(report),
-        equity=_equity(report["curves"]),
+        equity=_equity(report["curves"], report["training"]["minute"]),
         drawdown=_drawdown(report["curves"]),
-        profit=_profit(report["curves"]),
+        profit=_profit(report["curves"], report["training"]["minute"]),
         prices=[_price(report["curves"]["minute"], one) for one in _most_traded(report["prices"])],
+        ratios=_by_instrument(report["instruments"], RATIOS),
+        account=_by_instrument(report["instruments"], ACCOUNT),
+        maps=[_drift(subject, found) for subject, found in report["drift"].items() if subject != "none"],
         n_prices=len(report["prices"]),
         costs=_costs(report["run"]["paid"]),
         experts=[_expert(one) for one in report["experts"]],
         moves=_MOVES,
+        states=report["state_changes"][-MOST_STATES:],
+        ratio_heads=list(RATIOS.values()),
+        account_heads=list(ACCOUNT.values()),
     )
 
 
@@ -64,31 +98,83 @@ def _cards(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _equity(curves: Mapping[str, Any]) -> Markup:
+def _drawn(draw: Callable[[float], str]) -> Markup:
+    """Return a picture twice, for wide and for narrow windows: the page's style shows one of them."""
+    pictures = f'<div class="wide">{draw(WIDTH)}</div><div class="narrow">{draw(NARROW)}</div>'
+    return Markup(pictures)  # noqa: S704 - built of numbers and escaped text
+
+
+def _equity(curves: Mapping[str, Any], trained: int | None) -> Markup:
     band = Series("band", curves["best"], curves["worst"])
-    axes = Axes(curves["minute"], (band, Series("line a", curves["equity"])), height=280.0)
-    return Markup(axes.svg("Equity with its band"))  # noqa: S704 - built of numbers and escaped text
+
+    def draw(width: float) -> str:
+        axes = Axes(curves["minute"], (band, Series("line a", curves["equity"])), 280.0, width=width)
+        _divide(axes, trained)
+        return axes.svg("Equity with its band")
+
+    return _drawn(draw)
 
 
 def _drawdown(curves: Mapping[str, Any]) -> Markup:
     below = [-share for share in curves["drawdown"]]
-    area = Series("area down", [0.0] * len(below), below)
-    axes = Axes(curves["minute"], (area, Series("line down", below)), height=140.0, form="{:.1%}".format)
-    return Markup(axes.svg("Drawdown"))  # noqa: S704 - as above
+    shapes = (Series("area down", [0.0] * len(below), below), Series("line down", below))
+    return _drawn(
+        lambda width: Axes(curves["minute"], shapes, 140.0, "{:.1%}".format, width=width).svg("Drawdown")
+    )
 
 
-def _profit(curves: Mapping[str, Any]) -> Markup:
+def _profit(curves: Mapping[str, Any], trained: int | None) -> Markup:
     lines = (Series("line b", curves["before_costs"]), Series("line a", curves["profit"]))
-    return Markup(Axes(curves["minute"], lines, height=240.0).svg("Cumulative profit"))  # noqa: S704
+
+    def draw(width: float) -> str:
+        axes = Axes(curves["minute"], lines, 240.0, width=width)
+        _divide(axes, trained)
+        return axes.svg("Cumulative profit")
+
+    return _drawn(draw)
+
+
+def _divide(axes: Axes, trained: int | None) -> None:
+    if trained is not None:
+        axes.divide(trained, "training ends")
 
 
 def _price(minute: Sequence[int], one: Mapping[str, Any]) -> tuple[str, Markup, int]:
-    axes = Axes(minute, (Series("line c", one["close"]),), height=220.0, form="{:,.6g}".format)
-    for at, price, side in one["marks"]:
-        axes.mark(
-            at, price, "buy" if side > 0 else "sell", f"{'bought' if side > 0 else 'sold'} at {price:,.8g}"
-        )
-    return one["instrument"], Markup(axes.svg(f"Price of {one['instrument']}")), len(one["marks"])  # noqa: S704
+    def draw(width: float) -> str:
+        axes = Axes(minute, (Series("line c", one["close"]),), 220.0, "{:,.6g}".format, width=width)
+        step = max(1, round(len(one["marks"]) / (width / MARK_ROOM)))
+        for at, price, side in one["marks"][::step]:
+            said = "bought" if side > 0 else "sold"
+            axes.mark(at, price, "buy" if side > 0 else "sell", f"{said} at {price:,.8g}")
+        return axes.svg(f"Price of {one['instrument']}")
+
+    return one["instrument"], _drawn(draw), len(one["marks"])
+
+
+def _drift(subject: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    label = f"Drift of {subject} by day"
+    made = heat_map(found, label)
+    left_out = made.of - made.shown
+    return {
+        **found,
+        "subject": subject,
+        "legend": made.keys,
+        "rows": f"The {made.shown} oddest of {made.of} features, the oddest on top." if left_out else "",
+        "columns": f"A column is the worst of {made.days_in_column} days." if made.days_in_column > 1 else "",
+        "picture": _drawn(lambda width: heat_map(found, label, width).svg),
+    }
+
+
+def _by_instrument(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
+) -> list[tuple[str, list[tuple[str, str, str, str]]]]:
+    """Return by instrument (value, low, high, why there is none) of the figures that `columns` names."""
+    table = []
+    for row in rows:
+        named = {figure["name"]: figure for figure in row["figures"]}
+        cells = [(_said(f), *_ends(f), f["note"]) for f in (named[name] for name in columns)]
+        table.append((row["instrument"], cells))
+    return table
 
 
 def _most_traded(prices: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -166,7 +252,26 @@ def _said(figure: Mapping[str, Any]) -> str:
 
 
 def _interval(figure: Mapping[str, Any]) -> str:
+    low, high = _ends(figure)
+    return f"{low} to {high}" if low else str(figure["note"])
+
+
+def _ends(figure: Mapping[str, Any]) -> tuple[str, str]:
+    """Return both ends of a figure's interval as text; empty where it has none."""
     if figure["low"] is None:
-        return str(figure["note"])
-    low, high = ({**figure, "value": figure[end]} for end in ("low", "high"))
-    return f"{_said(low)} to {_said(high)}"
+        return "", ""
+    return _said({**figure, "value": figure["low"]}), _said({**figure, "value": figure["high"]})
+
+
+def _age(minutes: int) -> str:
+    hours, rest = divmod(minutes, 60)
+    return "now" if not minutes else f"{hours:,} h {rest} min" if hours else f"{rest} min"
+
+
+def _capitalised(text: str) -> str:
+    """Return a sentence with its first letter large; the rest (names!) as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def _count_of(count: int, thing: str) -> str:
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

@@ -1,37 +1,43 @@
 """A run in numbers for whoever watches it from outside: read from the engine between two chunks."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import numpy as np
 
 import daemon
-from daemon.commands._health_figures import health_series
+from daemon.commands._bar_figures import BarMeter, closed_s
+from daemon.commands._expert_figures import edge_series, gain_series, skill_series
+from daemon.commands._group_figures import group_series
+from daemon.commands._health_figures import alarm_series, health_series
+from daemon.commands._trading_figures import (
+    funnel_series,
+    last_trades_series,
+    one,
+    positions_series,
+    trades_series,
+)
 from daemon.commands._views import Watcher
 from daemon.engine import Engine
 from daemon.events import (
     BAR_FLAG_REFUSED,
-    BAR_FLAG_SYNTHETIC,
     BAR_RECORD,
     AnyEvent,
     BatchRecord,
     Book,
     FillKind,
     TradingMode,
+    VitalState,
 )
-from daemon.policy.funnel import FunnelCounts
+from daemon.models.bundle import Bundle
 from daemon.policy.reasons import ENTRIES
 from daemon.ports import Figures
-from daemon.vitals.intervals import Interval
-from daemon.vitals.skill import SkillFigures
-from daemon.vitals.summary import HeldPosition, LiveView
-from daemon.vitals.trades import TradeFigures
+from daemon.vitals.judging import Vital
+from daemon.vitals.summary import LiveView
 
 ENTRY_WORDS = frozenset(reason.label for reason in ENTRIES)
 Series = dict[str, dict[tuple[str, ...], float]]
-MINUTES_PER_HOUR = 60
-BAR_COUNTS = ("expected", "received", "synthetic", "refused")
 
 
 class Meter:
@@ -41,13 +47,20 @@ class Meter:
         engine: The run's; read between two chunks.
         watcher: Of the same run; it must see batches before the meter does.
         max_instruments: Most instruments with series of their own.
+        first_minute: The run's first decided minute, which may lie before what is played now.
         book: The account before, where the run is taken up again.
     """
 
     def __init__(
-        self, engine: Engine, watcher: Watcher, max_instruments: int, book: Book | None = None
+        self,
+        engine: Engine,
+        watcher: Watcher,
+        max_instruments: int,
+        first_minute: int,
+        book: Book | None = None,
     ) -> None:
         self._engine = engine
+        self._first_minute = first_minute
         self._shown = max_instruments
         self._watcher = watcher
         self._book = book
@@ -58,10 +71,12 @@ class Meter:
             "orders": Counter(dict.fromkeys(ENTRY_WORDS, 0)),
             "fills": Counter(dict.fromkeys((kind.value for kind in FillKind), 0)),
         }
-        self._last_traded: dict[str, int] = {}
+        self._bars = BarMeter(engine, watcher, max_instruments)
+        self._vital_changes: Counter[tuple[str, ...]] = Counter(
+            {(vital.value, state.value): 0 for vital in Vital for state in VitalState}
+        )
         self._not_ready = 0
         self._scored: deque[int] = deque(maxlen=engine.run.model.horizon_minutes + 1)
-        self._entry_edges: dict[int, tuple[float, int]] = {}
 
     # --- what batches bring ---
 
@@ -69,7 +84,7 @@ class Meter:
         """Take batches that are durable; no universe changes within them but before the first."""
         if not batches:
             return
-        self._see_traded(batches)
+        self._bars.see(batches)
         dtype = self._engine.dtype
         for record in batches:
             self._counts["batches"] += 1
@@ -78,36 +93,15 @@ class Meter:
             self._by_label["events"].update(event.kind for event in record.events)
             self._by_label["orders"].update(order.reason for order in record.orders)
             self._by_label["fills"].update(fill.kind.value for fill in record.fills)
-            if any(order.reason in ENTRY_WORDS for order in record.orders):
-                self._see_entries(record, np.frombuffer(record.decisions, dtype))
+            self._vital_changes.update((c.vital, c.after.value) for c in record.vitals)
         newest = batches[-1]
         flags = np.frombuffer(newest.bars, BAR_RECORD)["flags"]
         self._not_ready = int(np.count_nonzero((flags & BAR_FLAG_REFUSED) == 0)) - self._scored[-1]
         self._book = newest.book
-        oldest_hour = (newest.minute - self._engine.run.settings.vitals.window_minutes) // MINUTES_PER_HOUR
-        self._entry_edges = {hour: sums for hour, sums in self._entry_edges.items() if hour > oldest_hour}
 
-    def _see_traded(self, batches: Sequence[BatchRecord]) -> None:
-        names = self._engine.run.names
-        rows = np.frombuffer(b"".join(record.bars for record in batches), BAR_RECORD)
-        real = rows[((rows["flags"] & (BAR_FLAG_SYNTHETIC | BAR_FLAG_REFUSED)) == 0) & (rows["volume"] > 0.0)]
-        # The rows ascend by minute: the last one of an instrument is what it is valued at.
-        newest = np.full(len(names), -1, dtype=np.int64)
-        newest[real["instrument"]] = real["minute"]
-        seen = {name: minute for name, minute in zip(names, newest.tolist(), strict=True) if minute >= 0}
-        known = {**self._last_traded, **seen}
-        self._last_traded = {name: known[name] for name in names if name in known}
-
-    def _see_entries(self, record: BatchRecord, decisions: np.ndarray) -> None:
-        """Add the edges that the entries of a minute were made for, all towards their side."""
-        names = self._engine.run.names
-        edge = {names[row["instrument"]]: float(row["edge"]) for row in decisions}
-        hour = record.minute // MINUTES_PER_HOUR
-        for order in record.orders:
-            if order.reason in ENTRY_WORDS and order.instrument in edge:
-                total, count = self._entry_edges.get(hour, (0.0, 0))
-                towards = edge[order.instrument] if order.quantity > 0 else -edge[order.instrument]
-                self._entry_edges[hour] = (total + towards, count + 1)
+    def note_outside(self, outside: Mapping[str, int]) -> None:
+        """Say how many bars of the files lie outside sessions, by instrument."""
+        self._bars.note_outside(outside)
 
     # --- figures ---
 
@@ -118,42 +112,50 @@ class Meter:
             "build_info": {(daemon.__version__,): 1.0},
             "run_info": {(run.settings.run.name, run.settings.run.quote): 1.0},
             "model_info": {(run.model.version,): 1.0},
-            "instruments": _one(len(run.names)),
-            "instruments_without_series": _one(max(0, len(run.names) - shown)),
+            **_model_moments(run.model.bundle),
+            "first_decided_bar_timestamp_seconds": one(60 * self._first_minute),
+            "instruments": one(len(run.names)),
+            "instruments_without_series": one(max(0, len(run.names) - shown)),
             "trading_state": {(mode.value,): float(mode is live.mode) for mode in TradingMode},
             "costs": {(name,): float(paid) for name, paid in run.costs.totals().items()},
-            "drawdown_worst_ratio": _one(run.drawdown.figures.worst),
-            "drawdown_longest_seconds": _one(60 * run.drawdown.figures.longest_minutes_below),
+            "drawdown_worst_ratio": one(run.drawdown.figures.worst),
+            "drawdown_longest_seconds": one(60 * run.drawdown.figures.longest_minutes_below),
             "blend_weight_ratio": {(name,): weight for name, weight in self._engine.weights.items()},
             **self._account(live),
-            **_positions(live.positions, shown),
-            **_trades(run.trades.figures()),
-            **_funnel(run.funnel.counts()),
-            **_experts(live.skill),
+            **positions_series(live.positions, shown),
+            **trades_series(run.trades.figures()),
+            **last_trades_series(run.last_trips, run.names, shown),
+            **funnel_series(run.funnel.counts()),
+            **skill_series("expert", live.skill),
+            **gain_series(live.skill),
+            **edge_series(run.edges.figures()),
+            **group_series(run.groups.figures()),
+            **skill_series("catch_up", [f for f in run.skill.catch_up_figures() if f.rows]),
             **health_series(run.health.figures()),
+            **alarm_series(run.alarms),
+            "vital_changes_total": {key: float(n) for key, n in sorted(self._vital_changes.items())},
             **self._inputs(),
+            **self._bars.series(),
         }
-        entries = sum(count for _, count in self._entry_edges.values())
-        if entries:
-            found["edge_predicted_ratio"] = _one(
-                sum(total for total, _ in self._entry_edges.values()) / entries
-            )
+        if live.done is not None:
+            found["replay_done_ratio"] = one(live.done)
         return found
 
     def _account(self, live: LiveView) -> Series:
         equity, book = live.equity, self._book
         capital = self._engine.run.settings.run.capital
         return {
-            "capital": _one(capital),
+            "capital": one(capital),
+            "books_imbalance": one(self._engine.run.desk.account.ledger.imbalance),
             "equity": {
                 ("expected",): float(equity.expected),
                 ("best",): float(equity.best),
                 ("worst",): float(equity.worst),
             },
-            "pnl_day": _one(live.day),
-            "cash": _one(capital if book is None else book.cash),
-            "pnl_realised": _one(0.0 if book is None else book.realised),
-            "drawdown_ratio": _one(0.0 if book is None else book.drawdown),
+            "pnl_day": one(live.day),
+            "cash": one(capital if book is None else book.cash),
+            "pnl_realised": one(0.0 if book is None else book.realised),
+            "drawdown_ratio": one(0.0 if book is None else book.drawdown),
             "exposure_ratio": {
                 ("gross",): 0.0 if book is None else book.gross,
                 ("net",): 0.0 if book is None else book.net,
@@ -161,117 +163,21 @@ class Meter:
         }
 
     def _inputs(self) -> Series:
-        coverage = self._engine.run.coverage.figures()
-        found: Series = {
-            f"bars_{what}_total": _one(sum(getattr(figures, what) for figures in coverage))
-            for what in BAR_COUNTS
-        }
-        found["bar_gaps_total"] = _one(sum(figures.gaps for figures in coverage))
+        found: Series = {"bars_decided_total": one(self._watcher.bars)}
         for name in ("batches", "catch_up_batches"):
-            found[f"{name}_total"] = _one(self._counts[name])
+            found[f"{name}_total"] = one(self._counts[name])
         for name, counter in self._by_label.items():
             found[f"{name}_total"] = {(label,): float(count) for label, count in sorted(counter.items())}
-        found["features_not_ready"] = _one(self._not_ready)
-        found["labels_pending"] = _one(sum(self._scored))
+        found["features_not_ready"] = one(self._not_ready)
+        found["labels_pending"] = one(sum(self._scored))
         if self._engine.batch:
-            found["last_closed_bar_timestamp_seconds"] = _one(_closed_s(self._engine.minute))
-        found["instrument_last_traded_bar_timestamp_seconds"] = {
-            (name,): _closed_s(self._last_traded[name])
-            for name in self._engine.run.names[: self._shown]
-            if name in self._last_traded
-        }
+            found["last_closed_bar_timestamp_seconds"] = one(closed_s(self._engine.minute))
         return found
 
 
-def _one(value: object) -> dict[tuple[str, ...], float]:
-    """Return the series of a family without labels."""
-    return {(): float(value)}  # type: ignore[arg-type]  # Decimal, int or float
-
-
-def _closed_s(minute: int) -> float:
-    """Return when a bar closed, seconds since 1970, by the minute of its open."""
-    return (minute + 1) * 60.0
-
-
-def _positions(held: Sequence[HeldPosition], shown: int) -> Series:
-    largest = sorted(held, key=lambda p: (-abs(p.weight), p.instrument))[:shown]
-    return {
-        "positions": _one(len(held)),
-        "pnl_unrealised": _one(sum(p.unrealised for p in held)),
-        "position_quantity": {(p.instrument,): float(p.quantity) for p in largest},
-        "position_weight_ratio": {(p.instrument,): p.weight for p in largest},
-        "position_pnl_unrealised": {(p.instrument,): float(p.unrealised) for p in largest},
+def _model_moments(bundle: Bundle) -> Series:
+    moments = {
+        "model_trained": bundle.trained_at,
+        "model_data_end": 60 * bundle.ranges["end"] if "end" in bundle.ranges else None,
     }
-
-
-def _trades(trades: TradeFigures) -> Series:
-    found: Series = {"trades": _one(trades.count)}
-    if trades.count:
-        parts = {
-            "gross": trades.gross_bps,
-            "cost": trades.cost_bps,
-            "net": trades.net_bps,
-            "best": trades.best_bps,
-            "worst": trades.worst_bps,
-        }
-        found["trade_return_ratio"] = {(part,): bps / 1e4 for part, bps in parts.items()}
-        found["edge_realised_ratio"] = _one(trades.gross_bps / 1e4)
-    if trades.interval is not None:
-        low, high = trades.interval.low / 1e4, trades.interval.high / 1e4
-        found["trade_net_bound_ratio"] = {("low",): low, ("high",): high}
-    return found
-
-
-def _funnel(counts: FunnelCounts) -> Series:
-    steps = ("scored", "has_edge", "passes_limits", "ordered", "filled")
-    fell_out: Iterable[tuple[str, Mapping[str, int]]] = (
-        ("scored", counts.not_scored),
-        ("has_edge", counts.gate),
-        ("passes_limits", counts.limits),
-        ("ordered", counts.placing),
-        ("filled", counts.unfilled),
-    )
-    return {
-        "funnel_total": {(step,): float(getattr(counts, step)) for step in steps},
-        "refusals_total": {
-            (step, reason): float(count) for step, reasons in fell_out for reason, count in reasons.items()
-        },
-        "exits_total": {(reason,): float(count) for reason, count in counts.exits.items()},
-    }
-
-
-def _experts(experts: Sequence[SkillFigures]) -> Series:
-    judged = [figures for figures in experts if figures.rows]
-    found: Series = {
-        "expert_labels": {(f.name,): float(f.rows) for f in experts},
-        "expert_accuracy_ratio": {(f.name,): f.accuracy for f in judged},
-        "expert_baseline_accuracy_ratio": {
-            (f.name, baseline): share
-            for f in judged
-            for baseline, share in (
-                ("majority", f.majority),
-                ("base_rate", f.base_rate),
-                ("last_label", f.last),
-            )
-        },
-        "expert_over_majority_ratio": {},
-        "expert_hit_ratio": {},
-        "expert_skill_nats": {},
-        "expert_information_coefficient": {},
-    }
-    for f in judged:
-        for name, part, interval in (
-            ("expert_over_majority_ratio", (), f.over_majority),
-            ("expert_hit_ratio", (), f.hit_rate),
-            ("expert_skill_nats", ("all",), f.skill_interval),
-            ("expert_skill_nats", ("move",), f.move),
-            ("expert_skill_nats", ("direction",), f.direction),
-            ("expert_information_coefficient", (), f.ic),
-        ):
-            found[name].update({(f.name, *part, word): value for word, value in _estimates(interval)})
-    return found
-
-
-def _estimates(interval: Interval | None) -> Iterator[tuple[str, float]]:
-    if interval is not None:
-        yield from (("mean", interval.mean), ("low", interval.low), ("high", interval.high))
+    return {f"{name}_timestamp_seconds": one(at) for name, at in moments.items() if at is not None}

@@ -81,10 +81,12 @@ class _Watch:
         self._tape = tape
         with SqliteTapeReader(tape.path) as reader:
             last = reader.last_batch()
+            first_minute = int(reader.header()["first_minute"])
         book = last.book if last else None
         # A live run has no end to be on the way to.
         self._watcher = Watcher(engine, engine.minute + 1, engine.minute + 2, book)
-        self.meter = LiveMeter(engine, self._watcher, engine.run.settings.metrics.max_instruments, book)
+        shown = engine.run.settings.metrics.max_instruments
+        self.meter = LiveMeter(engine, self._watcher, shown, first_minute, book)
         self.shown: Shown | None = None
 
     def commit(

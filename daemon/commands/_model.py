@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Final, cast
 
@@ -82,7 +82,7 @@ def expert_factories(names: Sequence[str]) -> Mapping[str, ExpertFactory]:
     """Return what makes the experts of these entry points.
 
     Raises:
-        SettingsError: No installed package provides one of them.
+        SettingsError: No installed package provides one of them, or it cannot be imported.
     """
     found = {point.name: point for point in entry_points(group=EXPERTS)}
     missing = [name for name in names if name not in found]
@@ -95,7 +95,17 @@ def expert_factories(names: Sequence[str]) -> Mapping[str, ExpertFactory]:
                 for name in missing
             ]
         )
-    return {name: found[name].load() for name in names}
+    return {name: _loaded(found[name]) for name in names}
+
+
+def _loaded(point: EntryPoint) -> ExpertFactory:
+    """Import what an entry point names."""
+    try:
+        factory: ExpertFactory = point.load()
+    except Exception as error:  # a stranger's module may raise anything while it is imported
+        reason = f"({point.value}) cannot be imported: {type(error).__name__}: {error}"
+        raise SettingsError([f"experts.entry_points: {point.name!r} {reason}"]) from error
+    return factory
 
 
 def _signals(files: Files, settings: Settings) -> Mapping[str, object] | None:

@@ -17,6 +17,7 @@ from adapters.tape.writer import SqliteTapeWriter
 from daemon.commands._figures import Meter
 from daemon.commands._run import Run, begin, resume
 from daemon.commands._serving import Feed, metrics
+from daemon.commands._told import tell
 from daemon.commands._views import Watcher
 from daemon.engine import Engine
 from daemon.events import BatchRecord, Book, Minutes, Snapshot
@@ -54,13 +55,14 @@ def _replayed(run: Run, end_minute: int, tape_file: Path, outlasting: ExitStack)
             "replay", tape=str(tape_file), minute=start, batch=engine.batch, instruments=len(run.instruments)
         )
         watcher = Watcher(engine, start, end_minute, book)
-        meter = Meter(engine, watcher, run.settings.metrics.max_instruments, book)
+        meter = Meter(engine, watcher, run.settings.metrics.max_instruments, run.first_minute, book)
         feed = outlasting.enter_context(metrics(run.settings.metrics, meter, clock, tape_file))
         began_s = clock.monotonic_s()
         with LiveTable(sys.stderr, clock) as table:
 
             def sink(batches: Sequence[BatchRecord]) -> None:
                 watcher.see(batches)
+                tell(batches)
                 if batches and table.is_due():
                     table.show(watcher.live())
                 if feed is not None:
@@ -79,6 +81,7 @@ def _replayed(run: Run, end_minute: int, tape_file: Path, outlasting: ExitStack)
             raise click.exceptions.Exit(128 + stopped_by)
     took_s = clock.monotonic_s() - began_s
     outside = run.source.outside(run.first_minute, end_minute - 1)
+    meter.note_outside(outside)
     summary = watcher.summary(run.first_minute, took_s, outside)
     print_summary(sys.stdout, summary.panels(), summary.verdict)
     if feed is not None:

@@ -13,27 +13,45 @@ from adapters.web.page import page
 from daemon import chain
 from daemon.bars.coverage import Coverage
 from daemon.bars.sessions import days_per_year
-from daemon.commands._run import CHUNK_ROWS, warmup_minutes
-from daemon.events import BatchRecord, Instrument, UniverseChanged, decision_dtype
+from daemon.commands._drift_by_day import DriftByDay
+from daemon.commands._run import CHUNK_ROWS, OUTSIDE, warmup_minutes
+from daemon.commands._trials import trials
+from daemon.errors import BundleError
+from daemon.events import (
+    MINUTES_PER_DAY,
+    BatchRecord,
+    Instrument,
+    Minutes,
+    StateChange,
+    UniverseChanged,
+    VitalChange,
+    decision_dtype,
+)
+from daemon.models.bundle import Bundle
 from daemon.playback import minutes_of
+from daemon.ports import Files
 from daemon.settings import Settings
 from daemon.vitals.cost_totals import CostTotals
 from daemon.vitals.curves import Curves
 from daemon.vitals.day_book import DayBook
 from daemon.vitals.importance import most_important
 from daemon.vitals.outcomes import Outcomes
-from daemon.vitals.ratios import Yardstick
+from daemon.vitals.ratios import MIN_DAYS, Trials, Yardstick
 from daemon.vitals.report import Report, Told
-from daemon.vitals.trades import Trades
+from daemon.vitals.trades import TradeFigures, Trades
+from daemon.vitals.training_date import TrainingDate
 
 
-def report(reader: SqliteTapeReader, benchmark: str | None = None, n_trials: int | None = None) -> Report:
+def report(
+    reader: SqliteTapeReader, registry: str, benchmark: str | None = None, n_trials: int | None = None
+) -> Report:
     """Return the report of the run on a tape.
 
     Args:
         reader: Of the tape.
+        registry: MLflow's address, whose runs are the trials that deflate the Sharpe ratio.
         benchmark: Instrument of alpha and beta; that of the features by default, else the first.
-        n_trials: Models tried before this one was chosen.
+        n_trials: Models tried before this one was chosen; by default the registry is asked.
 
     Raises:
         click.UsageError: There is no such instrument, or nothing was decided yet.
@@ -47,19 +65,19 @@ def report(reader: SqliteTapeReader, benchmark: str | None = None, n_trials: int
     settings = Settings.model_validate_json(header["settings"])
     names = tuple(instrument.name for instrument in instruments)
     measure = benchmark or settings.features.benchmark or names[0]
-    if benchmark is not None and benchmark not in names:
-        raise click.UsageError(f"no instrument {benchmark} is on the tape; it has {', '.join(names)}")
-    walk = _Walk(settings, instruments, json.loads(header["experts"]), n_batches)
+    if benchmark is not None and measure not in names:
+        raise click.UsageError(f"no instrument {measure} is on the tape; it has {', '.join(names)}")
+    files = reader.model_files()
+    bundle = _bundle(files)
+    drift = DriftByDay(bundle, instruments, settings.vitals.drift_alarm_share)
+    walk = _Walk(settings, instruments, json.loads(header["experts"]), n_batches, bundle, drift)
     for minutes in warmup_minutes(reader, instruments):
-        walk.coverage.warm(minutes)
+        walk.warm(minutes)
     with Progress("reading the tape", n_batches) as progress:
         for records, universe in _chunks(reader, names):
             walk.take(records, universe)
             progress.reach(records[-1].batch)
     walk.account.end_day()
-    days = walk.account.days
-    trades = Trades(settings.labels.horizon_minutes, (days[-1].number - days[0].number + 2) * 1440)
-    trades.add(sorted(walk.account.trips, key=lambda trip: trip.exit_minute))
     return Report(
         told=Told(
             name=settings.run.name,
@@ -69,20 +87,37 @@ def report(reader: SqliteTapeReader, benchmark: str | None = None, n_trials: int
             benchmark=measure,
             paid={name: float(amount) for name, amount in walk.costs.totals().items()},
             digest=digest.hex(),
-            importance=tuple(most_important(reader.model_files().get("trees.txt", b""))),
+            importance=tuple(most_important(files.get("trees.txt", b""))),
         ),
         account=walk.account,
         curves=walk.curves,
         outcomes=walk.outcomes.figures(),
-        trades=trades.figures(),
+        trades=walk.trades(),
         by=Yardstick(
             days_per_year=max(days_per_year(instrument.calendar) for instrument in instruments),
             benchmark=np.array(walk.account.benchmark(measure)),
-            n_trials=n_trials,
+            # Below that the ratio is withheld anyway, and MLflow takes seconds to ask.
+            trials=trials(n_trials, bundle.name if bundle else None, registry)
+            if n_trials or len(walk.account.days) >= MIN_DAYS
+            else Trials(),
             seed=settings.run.seed,
         ),
+        divided=walk.training.figures(),
+        changes=tuple(walk.changes),
         coverage=walk.coverage.figures(),
+        outside=json.loads(header.get(OUTSIDE, "{}")),
+        drift=drift.figures(),
+        no_drift=drift.none,
+        alarms=tuple(walk.alarms),
     )
+
+
+def _bundle(files: Files) -> Bundle | None:
+    try:
+        return Bundle.from_files(files)
+    except BundleError:
+        # Of another version, say: what the tape itself tells is reported all the same.
+        return None
 
 
 def write_page(made: Report, file: Path) -> None:
@@ -97,32 +132,61 @@ class _Walk:
     """Everything that one pass over the batches feeds."""
 
     def __init__(
-        self, settings: Settings, instruments: Sequence[Instrument], experts: Sequence[str], n_batches: int
+        self,
+        settings: Settings,
+        instruments: Sequence[Instrument],
+        experts: Sequence[str],
+        n_batches: int,
+        bundle: Bundle | None,
+        drift: DriftByDay,
     ) -> None:
         capital = float(settings.run.capital)
         names = tuple(instrument.name for instrument in instruments)
         self._known = {instrument.name: instrument for instrument in instruments}
+        self._horizon_minutes = settings.labels.horizon_minutes
         self.coverage = Coverage(instruments)
         self._decision = decision_dtype(experts)
         self._names = names
+        self._drift = drift
         self.account = DayBook(capital, names)
         self.curves = Curves(n_batches, capital)
         self.costs = CostTotals()
+        self.alarms: list[VitalChange] = []
         self.outcomes = Outcomes(settings.labels, experts, len(names))
+        self.changes: list[StateChange] = []
+        self.training = TrainingDate(bundle.ranges.get("end") if bundle else None, capital)
+
+    def warm(self, minutes: Minutes) -> None:
+        """Take minutes before the first decided one."""
+        self.coverage.warm(minutes)
+        self._drift.warm(minutes)
 
     def take(self, records: Sequence[BatchRecord], names: Sequence[str]) -> None:
-        """Take batches that follow each other in one universe."""
+        """Take batches that follow each other in one universe; only the first may have events."""
         if names != self._names:
             self._regroup(records[0], names)
         for record in records:
             self.account.add(record, names)
             self.curves.add(record, names)
             self.costs.add(record.fills)
+            self.training.add(record)
+            self.changes.extend(record.changes)
+            self.alarms += record.vitals
         decisions = [np.frombuffer(record.decisions, self._decision) for record in records]
         row_minute = np.repeat(np.arange(len(records)), [len(rows) for rows in decisions])
-        minutes = minutes_of(records, len(names), without_refused=True)
-        self.coverage.update(minutes_of(records, len(names)), minutes)
-        self.outcomes.add(minutes, row_minute, np.concatenate(decisions))
+        said, minutes = np.concatenate(decisions), minutes_of(records, len(names), without_refused=True)
+        offered = minutes_of(records, len(names))
+        self.coverage.update(offered, minutes)
+        self.outcomes.add(minutes, row_minute, said)
+        self._drift.take(records[0].events, offered)
+        self._drift.hear(minutes.minute[row_minute], said)
+
+    def trades(self) -> TradeFigures:
+        """Return the figures of all closed trades."""
+        days = self.account.days
+        trades = Trades(self._horizon_minutes, (days[-1].number - days[0].number + 2) * MINUTES_PER_DAY)
+        trades.add(sorted(self.account.trips, key=lambda trip: trip.exit_minute))
+        return trades.figures()
 
     def _regroup(self, first: BatchRecord, names: Sequence[str]) -> None:
         """Go on with other instruments: those that join stand in the events of their first batch."""
@@ -139,7 +203,7 @@ class _Walk:
 def _chunks(
     reader: SqliteTapeReader, names: tuple[str, ...]
 ) -> Iterator[tuple[list[BatchRecord], tuple[str, ...]]]:
-    """Yield runs of batches with the instruments of their bars."""
+    """Yield runs of batches with the instruments of their bars; what has events begins a run."""
     run: list[BatchRecord] = []
     for record in reader.batches():
         universe = names
@@ -147,7 +211,7 @@ def _chunks(
             if isinstance(event, UniverseChanged):
                 joined = {instrument.name for instrument in event.added}
                 universe = tuple(sorted((set(universe) - set(event.removed)) | joined))
-        if run and (universe != names or len(run) * len(names) >= CHUNK_ROWS):
+        if run and (record.events or len(run) * len(names) >= CHUNK_ROWS):
             yield run, names
             run = []
         names = universe

@@ -43,6 +43,9 @@ CHUNK_ROWS: Final = 8_192
 MACHINE_KEYS: Final = ("arithmetic", "versions")
 """What a header says of the machine, not of the run."""
 
+OUTSIDE: Final = "bars_outside_sessions"
+"""What a header says of bars that no run ever sees: by instrument, as JSON; absent where there are none."""
+
 WHAT_DIFFERS: Final = {
     "settings": "settings",
     "bars": "bar files",
@@ -133,7 +136,7 @@ def begin(run: Run, engine: Engine, tape: "SqliteTapeWriter") -> None:
             yield chain.record_event(WARMUP_SEQ, event)
 
     genesis = tape.begin(
-        run.header(),
+        {**run.header(), **_outside(run)},
         run.instruments,
         run.model.version,
         run.files,
@@ -142,6 +145,11 @@ def begin(run: Run, engine: Engine, tape: "SqliteTapeWriter") -> None:
         events=events(),
     )
     engine.begin(genesis, WARMUP_SEQ if seen else 0)
+
+
+def _outside(run: Run) -> dict[str, str]:
+    counts = run.source.outside(run.first_minute, run.source.last_minute)
+    return {OUTSIDE: json.dumps(dict(counts))} if counts else {}
 
 
 def resume(run: Run, engine: Engine, reader: "SqliteTapeReader") -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
-import structlog
 
 if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
     from adapters.prometheus.server import MetricsServer
     from daemon.commands._figures import Meter
     from daemon.events import BatchRecord, Snapshot
@@ -76,6 +77,8 @@ class Feed:
         self._due_s = clock.monotonic_s()
         self._committed_s: float | None = None
         self._snapshot_s: float | None = None
+        # Settings are read once, before this.
+        self._reloaded_s = clock.epoch_s()
         self.drops = 0
 
     def note_commit(self, snapshot: "Snapshot | None") -> None:
@@ -105,7 +108,7 @@ class Feed:
         self.publish()
         if seconds > 0.0:
             with suppress(KeyboardInterrupt):
-                structlog.get_logger().info("metrics_linger", seconds=seconds, hint="Ctrl-C ends it")
+                _log().info("metrics_linger", seconds=seconds, hint="Ctrl-C ends it")
                 time.sleep(seconds)
 
     @contextmanager
@@ -115,14 +118,25 @@ class Feed:
         except Exception:  # noqa: BLE001 - a run must not end because a figure could not be made
             self.drops += 1
             if self.drops == 1:
-                structlog.get_logger().exception("sink_failed", sink=SINK)
+                _log().exception("sink_failed", sink=SINK)
 
     def _publish(self) -> None:
         self._due_s = self._clock.monotonic_s() + REFRESH_S
-        moments = {"last_commit": self._committed_s, "last_snapshot": self._snapshot_s}
+        moments = {
+            "last_commit": self._committed_s,
+            "last_snapshot": self._snapshot_s,
+            "last_good_reload": self._reloaded_s,
+        }
         figures = dict(self._meter.figures())
         figures |= {f"{name}_timestamp_seconds": {(): at} for name, at in moments.items() if at is not None}
         self._server.publish(figures)
+
+
+def _log() -> "FilteringBoundLogger":
+    import structlog  # `papertape --help` needs none, and it is slow to import
+
+    logger: FilteringBoundLogger = structlog.get_logger()
+    return logger
 
 
 @contextmanager
@@ -144,7 +158,7 @@ def metrics(
         server.watch("sink_drops_total", {(SINK,): lambda: float(feed.drops)})
         feed.publish()
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        structlog.get_logger().info("metrics", url=f"http://{host}:{server.port}/metrics")
+        _log().info("metrics", url=f"http://{host}:{server.port}/metrics")
         yield feed
 
 

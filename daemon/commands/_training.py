@@ -1,9 +1,9 @@
 """What `train` and `pack` share: options, progress, where the model goes."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,14 +44,6 @@ def training_options(function: Function) -> Function:
     for option in reversed(options):
         function = option(function)
     return function
-
-
-def calm_threads() -> None:
-    """Let OpenMP's idle threads sleep; call it before LightGBM is imported.
-
-    By default they spin, and on a machine whose cores are busy a training takes ten times as long.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def outside(settings: "Settings") -> "Outside":
@@ -134,6 +126,13 @@ def keep(
     return f"models:/{name}@{alias} (version {version})" if alias else f"models:/{name}/{version}"
 
 
+def dated(bundle: "Bundle") -> "Bundle":
+    """Return the bundle with this moment as the one it was made at: training itself has no clock."""
+    from adapters.clock import SystemClock
+
+    return replace(bundle, trained_at=int(SystemClock().epoch_s()))
+
+
 def place_of(settings: "Settings", name: str | None, alias: str | None) -> tuple[str, str | None]:
     """Return the name and alias to register under: what was given, else those of model.uri."""
     usual_name, _, usual_alias = settings.model.uri.removeprefix("models:/").partition("@")
@@ -158,6 +157,6 @@ def parameters_of(settings: "Settings", bundle: "Bundle") -> dict[str, str]:
 
 
 def _clock(minute: int) -> str:
-    from daemon.vitals.summary import clock
+    from daemon.vitals.moment import clock
 
     return clock(minute)

@@ -6,8 +6,10 @@ from decimal import Decimal
 from daemon.engine import Engine
 from daemon.events import BAR_RECORD, MINUTES_PER_DAY, BatchRecord, Book
 from daemon.positions.money import minus, times
+from daemon.vitals.alarm_panels import alarm_tables
 from daemon.vitals.completeness import missing_facts
-from daemon.vitals.summary import Banded, HeldPosition, LiveView, RecentTrade, RunSummary
+from daemon.vitals.held import HeldPosition
+from daemon.vitals.summary import Banded, LiveView, RecentTrade, RunSummary
 
 NOTHING_OUTSIDE: Mapping[str, int] = {}
 
@@ -52,9 +54,10 @@ class Watcher:
             positions=self._positions(),
             trades=tuple(
                 RecentTrade(t.exit_minute, run.names[t.instrument], t.side, t.net_bps, t.exit_kind)
-                for t in reversed(run.recent_trips)
+                for t in reversed(run.last_trips.recent)
             ),
             skill=run.skill.figures(),
+            alarms=tuple(run.alarms.standing.values()),
             done=(self.minute + 1 - self._first) / max(1, self._end - self._first),
         )
 
@@ -87,6 +90,10 @@ class Watcher:
             coverage=coverage,
             catch_up=run.skill.catch_up_figures(),
             health=run.health.figures(),
+            edges=run.edges.figures(),
+            groups=run.groups.figures(),
+            positions=self._positions(),
+            alarms=alarm_tables(run.alarms),
             facts={
                 **missing_facts(coverage, outside),
                 **run.desk.facts(),

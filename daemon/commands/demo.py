@@ -1,5 +1,6 @@
 """`papertape demo`: the main job on a simulated market, with nothing needed from outside."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -52,11 +53,10 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     from daemon.commands._report import write_page
     from daemon.commands._run import Run, machine
     from daemon.commands._settings import open_settings
-    from daemon.commands._training import calm_threads, shown_progress
+    from daemon.commands._training import shown_progress
     from daemon.commands.train import report
     from daemon.training.train import train
 
-    calm_threads()
     settings = demo_settings(with_metrics(open_settings(None), serve))
     learned = int(minutes * TRAINING_SHARE)
     change = learned + int((minutes - learned) * GOOD_SHARE)
@@ -65,7 +65,8 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     with shown_progress() as progress:
         result = train(market, settings, name="demo", span=(None, first_traded - 1), progress=progress)
     click.echo(report(result))
-    files = result.bundle.to_files()
+    # By the market's clock: the same words give the same model, the same tape, the same digest.
+    files = replace(result.bundle, trained_at=60 * first_traded).to_files()
     version = FolderStore(folder / "model").register("demo", None, files, {})
     tape = folder / "demo.tape"
     for leftover in folder.glob(f"{tape.name}*"):
@@ -76,7 +77,7 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     replay(run, market.last_minute + 1, tape)
     page = folder / "report.html"
     with SqliteTapeReader(tape) as reader:
-        write_page(whole_report(reader), page)
+        write_page(whole_report(reader, settings.model.registry), page)
     click.echo(f"tape: {tape} (papertape verify {tape})", err=True)
     click.echo(f"report: {page} (for a browser)", err=True)
 

@@ -140,7 +140,7 @@ def _named(text: str, definitions: dict[str, str]) -> list[str]:
 
 def _report(plan: "FeaturePlan", proof: "Proof") -> str:
     from daemon.features.proof import PROMISES
-    from daemon.vitals.summary import clock
+    from daemon.vitals.moment import clock
 
     refused = f", {proof.n_refused:,} refused for breaking a bound" if proof.n_refused else ""
     lines = [

@@ -7,7 +7,7 @@ import click
 
 from daemon.commands._settings import open_settings
 from daemon.commands._training import (
-    calm_threads,
+    dated,
     keep,
     outside,
     parameters_of,
@@ -46,7 +46,6 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
 
     The recorded bars calibrate it: give bars that come after all that it was trained on.
     """
-    calm_threads()
     settings = open_settings(config_file)
     from daemon.commands._bars import open_bars
     from daemon.commands._formulas import read_formulas
@@ -70,7 +69,8 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     told = ", ".join(f"{expert} {loss:.4f}" for expert, loss in losses.items())
     click.echo(f"calibrated on {bundle.metrics['calibration.rows']:,.0f} labels; log-loss there: {told}")
     click.echo(f"edge: {bundle.metrics['edge.slope']:.0%} of what the blend predicted was realised there")
-    click.echo(f"model: {keep(bundle, settings, name, alias, out, parameters_of(settings, bundle))}")
+    place = keep(dated(bundle), settings, name, alias, out, parameters_of(settings, bundle))
+    click.echo(f"model: {place}")
 
 
 def _content(file: Path) -> bytes:

@@ -45,15 +45,17 @@ def command(
     from daemon.commands._replay import replay
     from daemon.commands._run import Run, machine
     from daemon.commands._settings import open_settings
+    from daemon.vitals.groups import demand_known
 
     settings = with_metrics(open_settings(config_file), serve)
     source = open_bars(bar_files, settings)
+    demand_known(settings, [instrument.name for instrument in source.instruments])
     loaded = open_model(model or settings.model.uri, settings, source.instruments)
     plan = loaded.model.plan
     start = first if first is not None else source.first_minute + plan.warmup_bars
     if not source.first_minute <= start <= source.last_minute:
         from daemon.errors import BarsError
-        from daemon.vitals.summary import clock
+        from daemon.vitals.moment import clock
 
         raise BarsError(
             f"--from {clock(start)} lies outside the bars, which go from {clock(source.first_minute)} to "
@@ -63,7 +65,7 @@ def command(
     end = source.last_minute + 1 if until is None else min(until, source.last_minute + 1)
     if end <= start:
         from daemon.errors import UserError
-        from daemon.vitals.summary import clock
+        from daemon.vitals.moment import clock
 
         raise UserError(f"there is nothing to decide: --to {clock(end)} is not after --from {clock(start)}")
     tape = tape_file or Path(settings.tape.path)

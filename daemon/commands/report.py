@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from daemon.commands._settings import config_option
+
 
 @click.command()
 @click.argument("tape", type=click.Path(path_type=Path))
@@ -18,14 +20,23 @@ import click
 @click.option(
     "--trials",
     type=click.IntRange(min=1),
-    help="Models tried before this one was chosen, itself included: gives the deflated Sharpe ratio.",
+    help="Models tried before this one was chosen, itself included, for the deflated Sharpe ratio (default: "
+    "the runs of the model's experiment in model.registry).",
 )
+@config_option
 def command(
-    tape: Path, page: Path | None, benchmark: str | None, trials: int | None, *, as_json: bool
+    tape: Path,
+    page: Path | None,
+    benchmark: str | None,
+    trials: int | None,
+    config_file: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Report on the run of TAPE: returns, ratios, costs, trades and experts; ends in the verdict.
 
     Ratios come from daily returns (UTC days), each with a 95 % interval; below 30 days they are withheld.
+    The run's settings are those on its tape; of --config only model.registry is asked for trials.
     """
     import json
     import sys
@@ -33,9 +44,11 @@ def command(
     from adapters.host.terminal import print_summary
     from adapters.tape.reader import SqliteTapeReader
     from daemon.commands._report import report, write_page
+    from daemon.commands._settings import open_settings
 
+    settings = open_settings(config_file)
     with SqliteTapeReader(tape) as reader:
-        made = report(reader, benchmark, trials)
+        made = report(reader, settings.model.registry, benchmark, trials)
     if page is not None:
         write_page(made, page)
         click.echo(f"report: {page}", err=True)

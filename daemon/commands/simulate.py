@@ -74,7 +74,7 @@ def command(
     from daemon.commands._bars import open_bars
     from daemon.commands._settings import open_settings
     from daemon.errors import UserError
-    from daemon.vitals.summary import clock
+    from daemon.vitals.moment import clock
 
     source: BarSource
     if bar_files:
@@ -129,7 +129,7 @@ async def _pass_time(exchange: "SimulatedExchange", start: int) -> None:
     import structlog
 
     from daemon.events import MINUTES_PER_DAY
-    from daemon.vitals.summary import clock
+    from daemon.vitals.moment import clock
 
     log, last = structlog.get_logger(), exchange.book.last_minute
     for first in range(start, last + 1, MINUTES_PER_DAY):

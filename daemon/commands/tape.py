@@ -46,7 +46,11 @@ def info(file: Path, *, as_json: bool) -> None:
     help="Folder for the files; made where there is none. Files of the same names are replaced.",
 )
 def export(file: Path, folder: Path) -> None:
-    """Write the tape FILE as bars, decisions, orders, fills, equity and events, one Parquet file each."""
+    """Write the tape FILE as Parquet, one file each.
+
+    Bars, decisions, orders, fills, equity, states (moves of the trading state), vitals (alarms and their
+    ends) and events.
+    """
     from adapters.host.progress import Progress
     from adapters.tape.export import export as write
     from adapters.tape.reader import SqliteTapeReader

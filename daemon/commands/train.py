@@ -8,7 +8,7 @@ import click
 
 from daemon.commands._settings import open_settings
 from daemon.commands._training import (
-    calm_threads,
+    dated,
     keep,
     outside,
     parameters_of,
@@ -49,7 +49,6 @@ def command(
     Trees learn from the first part of the range; calibration and the edge come from the last
     (training.calibration_share), on which the trees have never been.
     """
-    calm_threads()
     settings = open_settings(config_file)
     from daemon.commands._bars import open_bars
     from daemon.commands._formulas import read_formulas
@@ -68,13 +67,14 @@ def command(
             progress=progress,
         )
     click.echo(report(result))
-    place = keep(result.bundle, settings, name, alias, out, parameters_of(settings, result.bundle))
+    bundle = dated(result.bundle)
+    place = keep(bundle, settings, name, alias, out, parameters_of(settings, bundle))
     click.echo(f"model: {place}")
 
 
 def report(result: "TrainingResult") -> str:
     """Return the training's summary as text."""
-    from daemon.vitals.summary import clock
+    from daemon.vitals.moment import clock
 
     bundle, metrics = result.bundle, result.bundle.metrics
     ranges = bundle.ranges
@@ -110,7 +110,7 @@ def _table(folds: Sequence["FoldReport"]) -> list[str]:
 
 
 def _row(fold: "FoldReport") -> tuple[str, ...]:
-    from daemon.vitals.summary import clock
+    from daemon.vitals.moment import clock
 
     figures = fold.figures
     return (

@@ -1,8 +1,8 @@
 """The built-in features: every one a line of text in the formula language, with its unit and its source.
 
-Groups: each feature belongs to a theme; `default` are 80 scale-free ones, `short` those of the default that
-look back at most 240 rows, `twenty` 20 cheap ones, and `raw` the textbook forms in price units that tests
-compare with TA-Lib.
+Groups: each feature belongs to a theme; `default` are 80 scale-free ones, `short` all scale-free ones whose
+windows hold at most a day of rows (1,440), `twenty` 20 cheap ones, and `raw` the textbook forms in price
+units that tests compare with TA-Lib.
 """
 
 from collections.abc import Iterable, Mapping
@@ -84,8 +84,8 @@ DEFAULT = (
 )  # fmt: skip
 """The 80 of a run that names none."""
 
-SHORT_ROWS = 240
-"""Longest look back, in rows, of the group `short`."""
+SHORT_ROWS = 1_440
+"""Longest window, in rows, of the group `short`."""
 
 
 def catalogue() -> dict[str, Formula]:
@@ -96,8 +96,9 @@ def catalogue() -> dict[str, Formula]:
             groups = [theme]
             if name in DEFAULT:
                 groups.append("default")
-                if history_rows(parse(name, text, DEFINITIONS)) <= SHORT_ROWS:
-                    groups.append("short")
+            # A window over changes of one row begins one row before itself.
+            if theme != "raw" and history_rows(parse(name, text, DEFINITIONS)) <= SHORT_ROWS + 1:
+                groups.append("short")
             if name in TWENTY:
                 groups.append("twenty")
             result[name] = Formula(name, text, unit, tuple(groups), source)

@@ -7,21 +7,25 @@ from daemon.features.rings import Column
 from daemon.features.rows import Rows
 from daemon.kernels import BoolArray, FloatArray, IntArray
 
-CLOCK_SPAN_MINUTES = 8192
-"""A block spans at most so many minutes by the clock, so that it never overwrites what it reads."""
-
-_EMPTY = np.iinfo(np.int64).min
+_EMPTY = np.iinfo(np.int32).min
+"""No minute: epoch minutes fit 32 bits until the year 6053."""
 
 
 class ClockRing:
-    """One value per lane and minute for as long as it is looked back on; each cell knows its minute."""
+    """One value per lane and minute for as long as it is looked back on; each cell knows its minute.
+
+    Args:
+        n_lanes: How many lanes.
+        reach_minutes: How far back is looked.
+        span_minutes: Most minutes by the clock that a block spans, so that it never overwrites what it reads.
+    """
 
     __slots__ = ("_minutes", "_values")
 
-    def __init__(self, n_lanes: int, reach_minutes: int) -> None:
-        capacity = 1 << (reach_minutes + CLOCK_SPAN_MINUTES).bit_length()
+    def __init__(self, n_lanes: int, reach_minutes: int, span_minutes: int) -> None:
+        capacity = 1 << (reach_minutes + span_minutes).bit_length()
         self._values = np.zeros((n_lanes, capacity), np.int64)
-        self._minutes = np.full((n_lanes, capacity), _EMPTY, np.int64)
+        self._minutes = np.full((n_lanes, capacity), _EMPTY, np.int32)
 
     def write(self, rows: Rows, whole: IntArray) -> None:
         """Note a block's values, (R,) in whole units."""

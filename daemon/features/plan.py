@@ -10,7 +10,6 @@ from daemon.events import Backfill, Minutes, Refusal
 from daemon.features import admission
 from daemon.features.block import FeatureBlock
 from daemon.features.catalogue import Formula
-from daemon.features.clockwise import CLOCK_SPAN_MINUTES
 from daemon.features.intake import from_backfill, from_minutes
 from daemon.features.program import Program
 from daemon.features.quanta import Quanta
@@ -28,7 +27,8 @@ LONG_GAP_MINUTES = 60
 ROWS_AFTER_GAP = 60
 
 _BLOCK_ROWS = 8192
-_LEAST_BLOCK_MINUTES = 64
+_LEAST_BLOCK_MINUTES = 8
+"""Many instruments: their rings must hold a block beside what they look back on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class FeaturePlan:
         n = len(instruments)
         block = max(_LEAST_BLOCK_MINUTES, _BLOCK_ROWS // max(n, 1))
         quanta = {name: self.quanta[name] for name in instruments if name in self.quanta}
-        memory = self.program.memory(n, block)
+        memory = self.program.memory(n, block, _span_minutes(block))
         return FeatureState(instruments, quanta, 0, NEVER, Lanes.empty(n), memory, block, self.schema.hash)
 
     def admit(self, state: FeatureState, minutes: Minutes) -> tuple[Minutes, tuple[Refusal, ...]]:
@@ -181,7 +181,7 @@ class FeaturePlan:
         start = 0
         while start < len(bars):
             # A backfill may be longer than a block.
-            limit = bars[start][0] + CLOCK_SPAN_MINUTES
+            limit = bars[start][0] + _span_minutes(state.block_minutes)
             stop = start + 1
             while stop < min(len(bars), start + state.block_minutes) and bars[stop][0] <= limit:
                 stop += 1
@@ -214,8 +214,13 @@ class FeaturePlan:
         return state.instruments.index(self.benchmark) if self.benchmark in state.instruments else None
 
 
+def _span_minutes(block_minutes: int) -> int:
+    """Return how many minutes by the clock a block may span, where markets close in between."""
+    return min(8 * block_minutes, 8192)
+
+
 def _block_end(minutes: Minutes, start: int, block_minutes: int) -> int:
-    limit = int(minutes.minute[start]) + CLOCK_SPAN_MINUTES
+    limit = int(minutes.minute[start]) + _span_minutes(block_minutes)
     stop = min(len(minutes), start + block_minutes)
     if int(minutes.minute[stop - 1]) > limit:
         stop = int(np.searchsorted(minutes.minute, limit, side="right"))

@@ -73,14 +73,20 @@ class Program:
     _clocks: dict[str, int] = field(default_factory=dict)
     _steps: list[_Step] = field(default_factory=list)
 
-    def memory(self, n_lanes: int, block_rows: int) -> Memory:
-        """Allocate the memory of `n_lanes` empty lanes for blocks of at most `block_rows` rows a lane."""
+    def memory(self, n_lanes: int, block_rows: int, span_minutes: int) -> Memory:
+        """Allocate the memory of `n_lanes` empty lanes.
+
+        Args:
+            n_lanes: How many lanes.
+            block_rows: Most rows of a lane in a block.
+            span_minutes: Most minutes by the clock that a block spans.
+        """
         return Memory(
             {
                 key: np.zeros((n_lanes, rings.capacity_for(ring.reach, block_rows)), ring.dtype)
                 for key, ring in self._rings.items()
             },
-            {key: ClockRing(n_lanes, minutes) for key, minutes in self._clocks.items()},
+            {key: ClockRing(n_lanes, minutes, span_minutes) for key, minutes in self._clocks.items()},
             np.zeros((len(self.averages), n_lanes)),
         )
 

@@ -1,7 +1,7 @@
 """A model on disk: everything that a run needs to decide, as a folder of text files.
 
     SHA256SUMS        digest of every other file (`sha256sum -c SHA256SUMS` checks a folder by hand)
-    bundle.json       name, experts, labels, reference list, ranges, metrics, the settings it was made with
+    bundle.json       name, experts, labels, reference list, ranges, metrics, when and with what settings made
     features.json     feature settings, schema, own formulas, quanta
     trees.txt         LightGBM's text model (absent without the expert `trees`)
     learners.json     state of the experts that learn, at the end of training
@@ -59,6 +59,7 @@ class Bundle:
         ranges: Epoch minutes of training: `start`, `trees_end`, `calibration_start`, `end`, as far as they
             are known.
         metrics: What training measured.
+        trained_at: When it was made, seconds since 1970 by the clock of whoever made it; None if unknown.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Bundle:
     psi: Mapping[str, Any] = field(default_factory=dict)
     ranges: Mapping[str, int] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    trained_at: int | None = None
 
     def to_files(self) -> dict[str, bytes]:
         """Return the folder: file name -> content, sorted by name."""
@@ -142,6 +144,7 @@ class Bundle:
             "trees_scale": self.trees_scale,
             "ranges": self.ranges,
             "metrics": self.metrics,
+            "trained_at": self.trained_at,
         }
 
     def _features(self) -> dict[str, object]:
@@ -161,9 +164,16 @@ def _about_fields(about: Mapping[str, Any]) -> dict[str, Any]:
         "labels": LabelSettings.model_validate(about["labels"]),
         "experts": tuple(about["experts"]),
         "trees_scale": float(about["trees_scale"]),
-        "ranges": about["ranges"],
+        "ranges": {name: int(minute) for name, minute in about["ranges"].items()},
         "metrics": about["metrics"],
+        "trained_at": _moment(about.get("trained_at")),
     }
+
+
+def _moment(seconds: object) -> int | None:
+    if seconds is not None and type(seconds) is not int:
+        raise ValueError(f"trained_at is {seconds!r}, not whole seconds")
+    return seconds
 
 
 def _features_fields(features: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,9 +106,16 @@ def make_expert(factory: ExpertFactory, name: str, features: tuple[str, ...]) ->
     """Make an expert from outside and check what it says of itself.
 
     Raises:
-        BundleError: It is no expert, calls itself something else, or wants features that the model lacks.
+        BundleError: It cannot be made, is no expert, calls itself something else, or wants features that the
+            model lacks.
     """
-    expert = factory(name, features)
+    try:
+        expert = factory(name, features)
+    except Exception as error:  # a stranger's code may raise anything; it is named, not ours
+        raise BundleError(
+            f"expert {name!r}: its entry point could not make it for this model: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     if not isinstance(expert, (Expert, Learner)):
         raise BundleError(
             f"expert {name!r}: its entry point made a {type(expert).__name__}, which has neither `score` and "

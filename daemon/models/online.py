@@ -24,6 +24,8 @@ from daemon.settings import OnlineSettings
 
 _CLASSES = [int(move) for move in Move]
 _SMALLEST = 1e-12
+_FEW_ROWS = 8
+"""Below so many rows River itself is faster."""
 
 
 class OnlineLearner:
@@ -62,20 +64,18 @@ class OnlineLearner:
         minutes = np.arange(batch.n_minutes)
         row_end = np.searchsorted(batch.row_minute, minutes, side="right").tolist()
         label_end = np.searchsorted(batch.matured_at, minutes, side="right").tolist()
-        rows, taught = batch.row_values.tolist(), batch.matured_values.tolist()
+        taught = batch.matured_values.tolist()
         labels, weights = batch.matured_label.tolist(), batch.matured_weight.tolist()
-        said: list[dict[int, float]] = []
+        said = np.empty((len(batch.row_values), len(_CLASSES)))
         row = label = 0
         for rows_until, labels_until in zip(row_end, label_end, strict=True):
             while label < labels_until:
                 self._learn(taught[label], labels[label], weights[label])
                 label += 1
-            while row < rows_until:
-                said.append(self._predict(rows[row]))
-                row += 1
-        flat = [p for one in said for p in one.values()]
-        probabilities = np.array(flat, dtype=np.float64).reshape(len(said), len(_CLASSES))
-        return floored(kernels.log(np.maximum(probabilities, _SMALLEST)))
+            if row < rows_until:
+                said[row:rows_until] = self._predict(batch.row_values[row:rows_until])
+                row = rows_until
+        return floored(kernels.log(np.maximum(said, _SMALLEST)))
 
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data: floats and integers only."""
@@ -132,7 +132,40 @@ class OnlineLearner:
         self._classifier.learn_one(self._scaler.transform_one(x), label, w=weight)
         self._n_learned += 1
 
-    def _predict(self, values: list[float]) -> dict[int, float]:
+    def _predict(self, values: FloatArray) -> FloatArray:
+        """Return (n_rows, 3) what River's `predict_proba_one` says of each row, bit for bit.
+
+        Nothing is learned between the predictions of one minute. So many of them are made column by column,
+        with River's operations in River's order, at a fraction of the cost.
+        """
+        if len(values) < _FEW_ROWS or not self._n_learned:
+            return np.array([self._predict_row(row) for row in values.tolist()])
+        models = list(self._models.values())
+        weights = np.array([list(map(model.weights.__getitem__, self.features)) for model in models])
+        logits = np.zeros((len(models), len(values)))
+        for scaled, weight in zip(self._scaled(values), weights.T, strict=True):
+            logits += weight[:, None] * scaled
+        logits += np.array([[model.intercept] for model in models])
+        votes = np.array([list(map(models[0].loss.mean_func, row)) for row in logits.tolist()])
+        total = votes[0] + votes[1] + votes[2]
+        # River's own answer where all three votes underflow.
+        nobody = total == 0.0
+        votes[:, nobody], total[nobody] = 1.0, float(len(models))
+        said: FloatArray = np.ascontiguousarray((votes / total).T)
+        return said
+
+    def _predict_row(self, values: list[float]) -> list[float]:
         x = self._scaler.transform_one(dict(zip(self.features, values, strict=True)))
         said: dict[int, float] = self._classifier.predict_proba_one(x)
-        return said
+        return list(said.values())
+
+    def _scaled(self, values: FloatArray) -> FloatArray:
+        """Return (n_features, n_rows) what River's scaler makes of rows (n_rows, n_features)."""
+        scaler = self._scaler
+        means = np.array([[scaler.means[name]] for name in self.features])
+        # As River does it, by `pow`, which need not agree with a square root in the last bit.
+        deviations = np.array([[scaler.vars[name] ** 0.5] for name in self.features])
+        flat = deviations == 0.0
+        scaled: FloatArray = (values.T - means) / np.where(flat, 1.0, deviations)
+        scaled[flat[:, 0]] = 0.0
+        return scaled

@@ -3,7 +3,7 @@
 Columnar over a chunk. Only experts that learn go minute by minute, inside their own `run`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -44,13 +44,16 @@ class Said:
 
     Attributes:
         experts: (n_experts, n_rows, 3) calibrated log-probabilities; NaN where an expert says nothing.
+        raw: (n_calibrated, n_rows, 3) the same before calibration, of the experts that have a calibrator.
         blend: (n_rows, 3) log-probabilities of the blend.
         weights: (n_minutes, n_experts) weights of the blend in each minute.
-        judged: (n_matured, n_experts + 1, 3) log-probabilities said at the decision, the blend last.
+        judged: (n_matured, n_experts + 1 + n_calibrated, 3) log-probabilities said at the decision: the
+            experts, the blend, and then `raw`.
         judged_known: (n_matured,) whether the decision had been scored; where not, `judged` is zero.
     """
 
     experts: FloatArray
+    raw: FloatArray
     blend: FloatArray
     weights: FloatArray
     judged: FloatArray
@@ -91,20 +94,39 @@ class Panel:
         }
         self._spoken = Pending(pending_minutes, n_instruments, (len(self.names), 3))
         self._blended = Pending(pending_minutes, n_instruments, (3,))
+        self.calibrated = tuple(name for name in self.names if name in self._calibrators)
+        self._uncalibrated = Pending(pending_minutes, n_instruments, (len(self.calibrated), 3))
+        self._muted: BoolArray = np.zeros(len(self.names), dtype=np.bool_)
+
+    def mute(self, names: Collection[str]) -> None:
+        """Give these experts no weight from now on; they are judged and taught as before."""
+        self._muted = np.array([name in names for name in self.names], dtype=np.bool_)
 
     def score(self, rows: PanelRows, matured: Matured) -> Said:
         """Teach the labels that matured, score the rows, calibrate, blend; all in the order of minutes."""
-        experts = np.stack([self._calibrated(name, self._raw(name, rows, matured)) for name in self.names])
+        raw = {name: self._raw(name, rows, matured) for name in self.names}
+        experts = np.stack([self._calibrated(name, logp) for name, logp in raw.items()])
         judged, known = _keep(self._spoken, rows, np.ascontiguousarray(experts.transpose(1, 0, 2)), matured)
         said = np.ascontiguousarray(judged[known].transpose(1, 0, 2))
         losses = minute_losses(
             said, ~np.isnan(said[:, :, 0]), matured.label[known], matured.at[known], rows.n_minutes
         )
-        heard = ~np.isnan(experts[:, :, 0])
+        heard = ~np.isnan(experts[:, :, 0]) & ~self._muted[:, None]
         blend, weights = self._blend.combine(experts, heard, rows.minute, rows.n_minutes, losses)
+        if self._muted.any():
+            weights = _without(weights, self._muted)
         judged_blend, _ = _keep(self._blended, rows, blend, matured)
+        before = np.zeros((len(rows.minute), len(self.calibrated), 3))
+        for at, name in enumerate(self.calibrated):
+            before[:, at] = raw[name]
+        judged_raw, _ = _keep(self._uncalibrated, rows, before, matured)
         return Said(
-            experts, blend, weights, np.concatenate([judged, judged_blend[:, None, :]], axis=1), known
+            experts=experts,
+            raw=before.transpose(1, 0, 2),
+            blend=blend,
+            weights=weights,
+            judged=np.concatenate([judged, judged_blend[:, None, :], judged_raw], axis=1),
+            judged_known=known,
         )
 
     def _raw(self, name: str, rows: PanelRows, matured: Matured) -> FloatArray:
@@ -136,6 +158,7 @@ class Panel:
             "inputs": {name: pending.to_fields() for name, pending in self._inputs.items()},
             "spoken": self._spoken.to_fields(),
             "blended": self._blended.to_fields(),
+            "uncalibrated": self._uncalibrated.to_fields(),
         }
 
     def restored(self, fields: Mapping[str, Any]) -> Self:
@@ -147,10 +170,14 @@ class Panel:
             self._inputs[name] = self._waiting((len(columns),), fields["inputs"][name])
         self._spoken = self._waiting((len(self.names), 3), fields["spoken"])
         self._blended = self._waiting((3,), fields["blended"])
+        self._uncalibrated = self._waiting((len(self.calibrated), 3), fields["uncalibrated"])
         return self
 
     def succeeding(self, before: Self) -> Self:
-        """Take over what waits for labels, weights, and learners of the same features; return itself."""
+        """Take over what waits for labels, weights, and learners of the same features; return itself.
+
+        Who is judged before calibration too stays as the run began, whoever has a calibrator now.
+        """
         for name, (learner, columns) in self._learners.items():
             old = before._learners[name][0]
             if old.features == learner.features:
@@ -158,6 +185,7 @@ class Panel:
                 self._inputs[name] = before._inputs[name]
         self._blend = self._blend.restored(before._blend.to_fields())
         self._spoken, self._blended = before._spoken, before._blended
+        self.calibrated, self._uncalibrated = before.calibrated, before._uncalibrated
         return self
 
     def regroup(self, index: IntArray) -> None:
@@ -166,9 +194,19 @@ class Panel:
         self._inputs = {name: pending.regrouped(index) for name, pending in self._inputs.items()}
         self._spoken = self._spoken.regrouped(index)
         self._blended = self._blended.regrouped(index)
+        self._uncalibrated = self._uncalibrated.regrouped(index)
 
     def _waiting(self, shape: tuple[int, ...], fields: Mapping[str, Any]) -> Pending:
         return Pending.from_fields(self._span, self._n_instruments, shape, fields)
+
+
+def _without(weights: FloatArray, muted: BoolArray) -> FloatArray:
+    """Return the weights of those that are heard, scaled up to one; all zero where nobody is."""
+    kept = np.where(muted, 0.0, weights)
+    total = np.zeros(len(kept))
+    for expert in range(kept.shape[1]):
+        total += kept[:, expert]
+    return kept / np.where(total > 0.0, total, 1.0)[:, None]
 
 
 def _keep(

@@ -21,6 +21,8 @@ _DIRECTIONS = {"binary", "cross_entropy", "xentropy"}
 _REGRESSIONS = {"regression", "regression_l1", "huber", "fair", "quantile", "mape"}
 _RANKINGS = {"custom", "lambdarank", "rank_xendcg"}
 _SUREST = 1e3
+_THREADS_FROM_ROWS = 128
+"""From so many rows on, several threads are worth their start."""
 
 
 class BoostedTrees:
@@ -83,7 +85,9 @@ class BoostedTrees:
         if not len(values):
             return np.zeros((0, N_CLASSES) if self._says_moves else 0)
         rows = np.ascontiguousarray(values, dtype=np.float64)
-        return np.asarray(self._booster.predict(rows, raw_score=True, num_threads=1), dtype=np.float64)
+        # Threads take rows, never parts of one, so bits do not change; 0 is all that OpenMP may have.
+        threads = 0 if len(rows) >= _THREADS_FROM_ROWS else 1
+        return np.asarray(self._booster.predict(rows, raw_score=True, num_threads=threads), dtype=np.float64)
 
     def importance(self) -> dict[str, float]:
         """Return each feature's total gain."""

@@ -5,11 +5,13 @@
   the next UTC day, or a hand resumes.
 - `no_equity`: equity is zero or less; flatten, until a hand resumes.
 - `command`: a hand's pause (no_entry), freeze (frozen) or flatten, until a hand resumes.
+- a vital in alarm, where the settings opt in (`alarms`): its mode, until the alarm ends, or a hand resumes.
 - a lost feed: `stale_feed_mode`, for its instruments only, until it is restored.
 
 The strictest cause rules (normal, no_entry, frozen, flatten), except that a hand's freeze stops everything. A
 resume clears every cause but a stale feed and measures drawdown and daily loss anew from the present equity;
-otherwise the same rule would fire again in the next minute.
+otherwise the same rule would fire again in the next minute. An alarm that stands sets its mode once: after a
+resume only a new one does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -100,6 +102,12 @@ class TradingState:
         if not self._causes:
             return ()
         return (self._clear(minute, tuple(self._causes), f"command:{by}"),)
+
+    def vital(self, minute: int, vital: str, mode: TradingMode | None) -> tuple[StateChange, ...]:
+        """Apply a vital's alarm (`feature_drift:features`), or with no mode its end."""
+        if mode is not None:
+            return () if self._causes.get(vital) is mode else (self._set(minute, vital, mode),)
+        return (self._clear(minute, (vital,), f"{vital}:clear"),) if vital in self._causes else ()
 
     def feed_lost(self, minute: int, feed: str, instruments: list[int]) -> tuple[StateChange, ...]:
         """Let nothing into the instruments (indices) of a lost feed; `before` and `after` are theirs."""

@@ -1,14 +1,17 @@
 """Round trips: from flat to flat, or through flat to the other side, judged as one trade."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Self, cast
 
+from daemon.kernels import IntArray
 from daemon.positions.money import ZERO, minus, over, plus, times
 from daemon.positions.pricing import Priced
 
 PER_BPS = 1e4
+RECENT_TRIPS = 5
 MONEY_FIELDS = ("opened", "flow", "moved", "charged", "worse")
 
 
@@ -41,6 +44,45 @@ class RoundTrip:
     net_bps: float
     best_bps: float
     worst_bps: float
+
+
+class LastTrips:
+    """The newest closed trades since the process started, for people: no part of a snapshot.
+
+    Attributes:
+        recent: Of all instruments, newest last; a handful.
+        by_instrument: The newest of each.
+        closed: How many, by what ended them.
+    """
+
+    __slots__ = ("by_instrument", "closed", "recent")
+
+    def __init__(self) -> None:
+        self.recent: deque[RoundTrip] = deque(maxlen=RECENT_TRIPS)
+        self.by_instrument: dict[int, RoundTrip] = {}
+        self.closed: Counter[str] = Counter()
+
+    def add(self, trips: Iterable[RoundTrip]) -> None:
+        """Take closed round trips, ascending by exit."""
+        for trip in trips:
+            self.recent.append(trip)
+            self.by_instrument[trip.instrument] = trip
+            self.closed[trip.exit_kind] += 1
+
+    def regroup(self, index: IntArray) -> None:
+        """Go on with other instruments: column j is the old column index[j]; who left is forgotten."""
+        moved = {old: new for new, old in enumerate(index.tolist()) if old >= 0}
+        self.by_instrument = {
+            moved[old]: replace(trip, instrument=moved[old])
+            for old, trip in self.by_instrument.items()
+            if old in moved
+        }
+        kept = [
+            replace(trip, instrument=moved[trip.instrument])
+            for trip in self.recent
+            if trip.instrument in moved
+        ]
+        self.recent = deque(kept, maxlen=RECENT_TRIPS)
 
 
 class OpenTrip:

@@ -12,6 +12,7 @@ import numpy as np
 
 from daemon.kernels import BoolArray, FloatArray, IntArray, exp
 from daemon.labels import Matured
+from daemon.vitals.forms import CALIBRATED, Form, forms_of
 
 MINUTES_PER_DAY: Final = 1440
 UNIT: Final = 2**32
@@ -38,6 +39,7 @@ class CalibrationFigures:
         accuracy: Share of labels whose likeliest class was right.
         estimated: Mean probability of the likeliest class over all rows scored, labelled yet or not: the
             accuracy to expect if the probabilities are right. Less `accuracy`: concept drift.
+        form: Whether it is judged before or after calibration.
     """
 
     name: str
@@ -47,6 +49,7 @@ class CalibrationFigures:
     mcc: float
     accuracy: float
     estimated: float
+    form: Form = CALIBRATED
 
 
 class Calibration:
@@ -55,13 +58,14 @@ class Calibration:
     Args:
         names: The series in order: experts, the blend.
         window_minutes: How far back figures look; whole days are kept.
+        raw: Of the experts, those that are judged before calibration too, as series after all others.
     """
 
-    def __init__(self, names: Sequence[str], window_minutes: int) -> None:
-        self.names = tuple(names)
+    def __init__(self, names: Sequence[str], window_minutes: int, raw: Sequence[str] = ()) -> None:
+        self.series = forms_of(names, raw)
         self._n_kept = -(-window_minutes // MINUTES_PER_DAY)
         self._day: IntArray = np.zeros(0, dtype=np.int64)
-        self._sums: IntArray = np.zeros((0, len(self.names), _WIDTH), dtype=np.int64)
+        self._sums: IntArray = np.zeros((0, len(self.series), _WIDTH), dtype=np.int64)
 
     def hear(self, ordinal: IntArray, said: FloatArray) -> None:
         """Take what was said of rows, before any label.
@@ -70,7 +74,7 @@ class Calibration:
             ordinal: (n_rows,) of their minutes, ascending.
             said: (n_series, n_rows, 3) log-probabilities; NaN for a silent expert.
         """
-        for series in range(len(self.names)):
+        for series in range(len(self.series)):
             heard = ~np.isnan(said[series, :, 0])
             confidence = _units(exp(said[series, heard].max(axis=1)))
             day = ordinal[heard] // MINUTES_PER_DAY
@@ -87,7 +91,7 @@ class Calibration:
             known: (n_labels,) whether the decision was scored at all.
         """
         live = known & ~matured.catch_up
-        for series in range(len(self.names)):
+        for series in range(len(self.series)):
             heard = live & ~np.isnan(said[:, series, 0])
             day = (matured.at[heard] + ordinal) // MINUTES_PER_DAY
             self._judge(series, day, matured.label[heard].astype(np.int64), said[heard, series])
@@ -135,7 +139,7 @@ class Calibration:
     def figures(self) -> tuple[CalibrationFigures, ...]:
         """Return the figures of the window, one for each series."""
         sums = self._sums.sum(axis=0)
-        return tuple(_figures_of(name, sums[series]) for series, name in enumerate(self.names))
+        return tuple(_figures_of(name, form, sums[at]) for at, (name, form) in enumerate(self.series))
 
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data."""
@@ -152,7 +156,7 @@ def _units(values: FloatArray) -> IntArray:
     return np.rint(values * UNIT).astype(np.int64)
 
 
-def _figures_of(name: str, sums: IntArray) -> CalibrationFigures:
+def _figures_of(name: str, form: Form, sums: IntArray) -> CalibrationFigures:
     confusion = sums[:_CONFUSION].reshape(_N_CLASSES, _N_CLASSES)
     rows = int(confusion.sum())
     heard = int(sums[_CONFUSION + 1])
@@ -165,6 +169,7 @@ def _figures_of(name: str, sums: IntArray) -> CalibrationFigures:
         mcc=_correlation(confusion) if rows else math.nan,
         accuracy=int(np.trace(confusion)) / rows if rows else math.nan,
         estimated=int(sums[_CONFUSION + 2]) / UNIT / heard if heard else math.nan,
+        form=form,
     )
 
 
@@ -178,10 +183,9 @@ def _calibration_error(cells: IntArray) -> float:
     # A fine bin belongs to the group in which its middle row stands.
     group = ((2 * total - cells[:, 0]) * GROUPS) // (2 * max(int(total[-1]), 1))
     group = np.minimum(group, GROUPS - 1)
-    gaps = [
-        abs(int(cells[group == g, 1].sum()) - int(cells[group == g, 2].sum()) / UNIT) for g in range(GROUPS)
-    ]
-    return sum(gaps) / int(total[-1])
+    sums = np.zeros((GROUPS, 3), dtype=np.int64)
+    np.add.at(sums, group, cells)
+    return sum(abs(hits - said / UNIT) for _, hits, said in sums.tolist()) / int(total[-1])
 
 
 def _correlation(confusion: IntArray) -> float:

@@ -11,7 +11,7 @@ MOST_MARKS = 400
 
 
 class Curves:
-    """Follows the batches of a run and keeps the last of every `step`.
+    """Follows the batches of a run and keeps the first, and the last of every `step`.
 
     Args:
         n_batches: How many will come.
@@ -52,7 +52,7 @@ class Curves:
         )
         book = record.book
         self._deepest = max(self._deepest, book.drawdown)
-        if record.batch % self._step and record.batch != self._last:
+        if record.batch % self._step and record.batch not in {1, self._last}:
             return
         equity, best = float(book.equity), float(book.best)
         self.minute.append(record.minute)

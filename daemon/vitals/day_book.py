@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from daemon.events import BAR_RECORD, MINUTES_PER_DAY, BatchRecord, Fill, FillKind
+from daemon.events import BAR_FLAG_REFUSED, BAR_RECORD, MINUTES_PER_DAY, BatchRecord, Fill, FillKind
 from daemon.positions.money import ZERO, minus, plus, times
 from daemon.positions.pricing import Priced
 from daemon.positions.trips import OpenTrip, RoundTrip
@@ -21,7 +21,10 @@ class Holding:
         flow: Cash that came in (sales) less what went out (buys, fees, funding), quote currency.
         costs: All that was paid: fees, funding, half spread, slippage, impact.
         traded: Value of everything bought and sold, at the prices paid.
-        mark: Newest close, quote currency; NaN before the first bar.
+        mark: Close of the newest bar in which somebody traded, quote currency; NaN before the first.
+        marked: Epoch minute of that bar.
+        age: Session minutes since then: how old the mark is.
+        oldest: The largest age at which something held was valued.
         fills: Trades that were filled.
     """
 
@@ -30,13 +33,21 @@ class Holding:
     costs: Decimal = ZERO
     traded: float = 0.0
     mark: float = float("nan")
+    marked: int = 0
+    age: int = 0
+    oldest: int = 0
     fills: int = 0
     trip: OpenTrip | None = None
 
     @property
     def profit(self) -> float:
         """Profit after all costs so far, what is held valued at its mark; quote currency."""
-        return float(self.flow) + (float(self.quantity) * self.mark if self.quantity else 0.0)
+        return float(self.flow) + self.value
+
+    @property
+    def value(self) -> float:
+        """What is held is worth at its mark, signed; quote currency."""
+        return float(self.quantity) * self.mark if self.quantity else 0.0
 
 
 @dataclass(slots=True)
@@ -49,6 +60,8 @@ class Day:
         opening: Equity before its first minute.
         profit: Of the day by instrument, after costs.
         close: Newest close by instrument.
+        turnover: Value bought and sold by instrument.
+        exposure: Sum over its minutes of the absolute value held over equity, by instrument.
         gross: Sum over its minutes of the gross exposure, a share of equity.
         net: The same of the net exposure.
         held: Minutes in which something was held.
@@ -61,6 +74,8 @@ class Day:
     equity: float
     profit: dict[str, float] = field(default_factory=dict)
     close: dict[str, float] = field(default_factory=dict)
+    turnover: dict[str, float] = field(default_factory=dict)
+    exposure: dict[str, float] = field(default_factory=dict)
     gross: float = 0.0
     net: float = 0.0
     held: int = 0
@@ -100,24 +115,31 @@ class DayBook:
             self.days.append(Day(number, self._equity, self._equity))
         for fill in record.fills:
             self._take(fill)
-        bars = np.frombuffer(record.bars, BAR_RECORD)
-        for at, opened, close, volume in zip(
-            bars["instrument"].tolist(),
-            bars["open"].tolist(),
-            bars["close"].tolist(),
-            bars["volume"].tolist(),
-            strict=True,
-        ):
-            holding = self.holdings.setdefault(names[at], Holding())
-            if volume > 0.0 or holding.mark != holding.mark:
-                holding.mark = close
-            self.first.setdefault(names[at], opened)
+        self._mark(record, names)
         day, book = self.days[-1], record.book
         day.equity = self._equity = float(book.equity)
         day.gross += book.gross
         day.net += book.net
         day.held += book.gross > 0.0
         day.minutes += 1
+        for name, holding in self.holdings.items():
+            if holding.quantity:
+                holding.oldest = max(holding.oldest, holding.age)
+                part = abs(holding.value) / day.equity if day.equity > 0.0 else 0.0
+                day.exposure[name] = day.exposure.get(name, 0.0) + part
+
+    def _mark(self, record: BatchRecord, names: Sequence[str]) -> None:
+        """Mark what was traded to this minute's closes; the marks of the others grow older."""
+        bars = np.frombuffer(record.bars, BAR_RECORD)
+        bars = bars[(bars["flags"] & BAR_FLAG_REFUSED) == 0]
+        for holding in self.holdings.values():
+            holding.age += 1
+        columns = (bars[column].tolist() for column in ("instrument", "open", "close", "volume"))
+        for at, opened, close, volume in zip(*columns, strict=True):
+            holding = self.holdings.setdefault(names[at], Holding())
+            if volume > 0.0 or holding.mark != holding.mark:
+                holding.mark, holding.marked, holding.age = close, record.minute, 0
+            self.first.setdefault(names[at], opened)
 
     def end_day(self) -> None:
         """Fix what the present day came to; call it after the last batch too."""
@@ -150,7 +172,9 @@ class DayBook:
         holding.fills += 1
         value = abs(float(fill.quantity) * float(fill.price))
         holding.traded += value
-        self.days[-1].traded += value
+        day = self.days[-1]
+        day.traded += value
+        day.turnover[fill.instrument] = day.turnover.get(fill.instrument, 0.0) + value
         if fill.instrument not in self.order:
             self.order.append(fill.instrument)
         self._follow(holding, fill)

@@ -22,8 +22,8 @@ class HealthFigures:
 
     Attributes:
         drift: By subject (`features`, `predictions`); one that the bundle has no reference for is missing.
-        calibration: Of each expert, calibrated, and the blend.
-        changes: Of the same.
+        calibration: Of each expert, calibrated, and the blend; then of experts before calibration.
+        changes: Of each expert, calibrated, and the blend.
     """
 
     drift: Mapping[str, DriftFigures]
@@ -41,6 +41,7 @@ class Health:
         window_minutes: How far back calibration looks.
         drift_window_minutes: How far back drift looks.
         drift_rate: Promised share of time in alarm without drift.
+        raw: Of the experts, those whose calibration is judged before their calibrator too.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class Health:
         window_minutes: int,
         drift_window_minutes: int,
         drift_rate: float,
+        raw: Sequence[str] = (),
     ) -> None:
+        self._n_traded = len(names)
         self._features = tuple(features)
         self._drift_window_minutes, self._drift_rate = drift_window_minutes, drift_rate
-        self._calibration = Calibration(names, window_minutes)
+        self._calibration = Calibration(names, window_minutes, raw)
         self._changes = Changes(names, horizon_minutes)
         self._drift: dict[str, Drift] = {}
         self._columns: IntArray = np.zeros(0, dtype=np.int64)
@@ -81,6 +84,7 @@ class Health:
         values: FloatArray,
         experts: FloatArray,
         blend: FloatArray,
+        raw: FloatArray | None = None,
     ) -> None:
         """Take scored rows, ascending in time.
 
@@ -91,6 +95,7 @@ class Health:
             values: (n_rows, n_features).
             experts: (n_experts, n_rows, 3) calibrated log-probabilities, NaN where an expert is silent.
             blend: (n_rows, 3).
+            raw: (n_raw, n_rows, 3) log-probabilities before calibration; None where nobody is judged so.
         """
         if not len(ordinal):
             return
@@ -98,20 +103,29 @@ class Health:
             self._drift["features"].update(minute, instrument, values[:, self._columns])
         if "predictions" in self._drift:
             self._drift["predictions"].update(minute, instrument, exp(blend))
-        self._calibration.hear(ordinal, np.concatenate([experts, blend[None]]))
+        before = () if raw is None else (raw,)
+        self._calibration.hear(ordinal, np.concatenate([experts, blend[None], *before]))
 
     def judge(self, ordinal: int, matured: Matured, said: FloatArray, known: BoolArray) -> None:
         """Judge the labels that matured in the next minutes; arguments as of `Calibration.update`."""
         self._calibration.update(ordinal, matured, said, known)
-        self._changes.update(ordinal, matured, said, known)
+        self._changes.update(ordinal, matured, said[:, : self._n_traded], known)
 
     def figures(self) -> HealthFigures:
         """Return the figures as of now."""
-        return HealthFigures(
-            drift={subject: drift.figures() for subject, drift in self._drift.items()},
-            calibration=self._calibration.figures(),
-            changes=self._changes.figures(),
-        )
+        return HealthFigures(self.drift_figures(), self.calibration_figures(), self.change_figures())
+
+    def drift_figures(self) -> dict[str, DriftFigures]:
+        """Return the drift of each subject."""
+        return {subject: drift.figures() for subject, drift in self._drift.items()}
+
+    def calibration_figures(self) -> tuple[CalibrationFigures, ...]:
+        """Return how honest each expert's and the blend's probabilities are."""
+        return self._calibration.figures()
+
+    def change_figures(self) -> tuple[ChangeFigures, ...]:
+        """Return the changes found in each expert's and the blend's error."""
+        return self._changes.figures()
 
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data."""

@@ -6,6 +6,11 @@ Newey and West (A simple, positive semi-definite, heteroskedasticity and autocor
 covariance matrix, Econometrica 55, 1987), with critical values for the bandwidth's share of the sample
 (Kiefer and Vogelsang, A new asymptotic theory for heteroskedasticity-autocorrelation robust tests,
 Econometric Theory 21, 2005, table 1).
+
+Overlap is not all. Days differ: a market that is calm or wild stays so for hours, and skill with it. On real
+days of 14 instruments dealt into windows of 7 to 30 days, a lag of two horizons made a stated 95 % cover 87
+to 92 % for skill; a lag of a fifth of the window covers 91 to 96 %, and is a seventh wider. Below three days
+no lag helps: too few days have been seen to know how they differ (82 to 96 %).
 """
 
 import math
@@ -17,6 +22,8 @@ from daemon.kernels import FloatArray
 
 NORMAL_95 = 1.959963984540054
 MIN_CLUSTERS = 4
+LAG_SHARE = 5
+"""The lag is at least this part (a fifth) of what is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +66,24 @@ def ratio_interval(totals: FloatArray, counts: FloatArray, lag: int) -> Interval
         return None
     mean = float(np.sum(totals)) / weight
     deviation = totals - mean * counts
-    variance = float(np.sum(deviation * deviation))
-    for k in range(1, lag + 1):
-        share = 2.0 * (1.0 - k / (lag + 1))
-        variance += share * float(np.sum(deviation[k:] * deviation[:-k]))
-    error = math.sqrt(max(variance, 0.0)) / weight
+    # Bartlett's weights make the variance the mean square of all moving sums of lag + 1 cells.
+    running = np.concatenate([np.zeros(lag + 1), np.cumsum(deviation)])
+    running = np.concatenate([running, np.full(lag, running[-1])])
+    moving = running[lag + 1 :] - running[: -lag - 1]
+    error = math.sqrt(float(np.sum(moving * moving)) / (lag + 1)) / weight
     reach = error * _critical((lag + 1) / n_cells, n_clusters - 1)
     return Interval(mean, mean - reach, mean + reach)
+
+
+def rolling_interval(totals: FloatArray, counts: FloatArray, least_lag: int) -> Interval | None:
+    """Return `ratio_interval` with a lag of a fifth of the cells, but of `least_lag` at least.
+
+    Args:
+        totals: (n_cells,) sum of the observations in each cell.
+        counts: (n_cells,) number of observations in each cell.
+        least_lag: How many cells apart observations are correlated by construction.
+    """
+    return ratio_interval(totals, counts, max(least_lag, len(totals) // LAG_SHARE))
 
 
 def _critical(bandwidth_share: float, freedom: int) -> float:

@@ -7,7 +7,7 @@ circular block bootstrap (Politis and Romano, A circular block-resampling proced
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import empyrical
@@ -23,6 +23,11 @@ N_RESAMPLES: Final = 1000
 MIN_FINITE_SHARE: Final = 0.95
 """An interval needs its ratio to exist in so many of the resamples."""
 
+PROBABILISTIC: Final = "probabilistic Sharpe: P(true Sharpe > 0)"
+DEFLATED: Final = "deflated Sharpe: P(true Sharpe > luck's best)"
+SURE: Final = "no interval: it is a probability"
+NO_TIME: Final = "no interval: not among the most traded"
+
 Ratio = Callable[[FloatArray, FloatArray], float]
 
 
@@ -36,7 +41,7 @@ class Figure:
         value: None where it is withheld or does not exist.
         low: Of the 95 % interval; None where there is none.
         high: The same.
-        note: Why there is no value; else empty.
+        note: Why there is no value or no interval; else empty.
     """
 
     name: str
@@ -48,20 +53,35 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
+class Trials:
+    """How many models were tried before this one was chosen, itself included.
+
+    Attributes:
+        count: None where nobody knows.
+        source: Where the count is from, or why there is none.
+    """
+
+    count: int | None = None
+    source: str = "nobody said how many models were tried"
+
+
+@dataclass(frozen=True, slots=True)
 class Yardstick:
     """What ratios are measured by.
 
     Attributes:
         days_per_year: 365 where trading never stops, about 252 on a stock exchange.
         benchmark: (n_days,) daily returns of the benchmark.
-        n_trials: Models tried before this one was chosen; None where nobody said.
+        trials: Models tried before this one was chosen.
         seed: Of the bootstrap.
+        intervals: Whether they are worth their time (half a second for each series of returns).
     """
 
     days_per_year: int
     benchmark: FloatArray
-    n_trials: int | None = None
+    trials: Trials = field(default_factory=Trials)
     seed: int = 1
+    intervals: bool = True
 
 
 def figures(returns: FloatArray, by: Yardstick) -> tuple[Figure, ...]:
@@ -74,13 +94,15 @@ def figures(returns: FloatArray, by: Yardstick) -> tuple[Figure, ...]:
         note = f"withheld: {len(returns)} of {MIN_DAYS} days"
         first = Figure("return", "share", total, note="no interval: " + note.removeprefix("withheld: "))
         return (first, *(Figure(name, unit, None, note=note) for name, unit in _names(by)))
-    picks = resamples(len(returns), by.seed)
+    picks = resamples(len(returns), by.seed) if by.intervals else None
     return tuple(_figure(name, unit, ratio, returns, by, picks) for name, unit, ratio in _ratios(by))
 
 
 def mean_figure(name: str, unit: str, daily: FloatArray, by: Yardstick) -> Figure:
     """Return the mean of something that is known for every day, with an interval from `MIN_DAYS` days on."""
     value = float(daily.mean())
+    if not by.intervals:
+        return Figure(name, unit, value, note=NO_TIME)
     if len(daily) < MIN_DAYS:
         return Figure(name, unit, value, note=f"no interval: {len(daily)} of {MIN_DAYS} days")
     low, high = np.quantile(daily[resamples(len(daily), by.seed)].mean(axis=1), (0.025, 0.975)).tolist()
@@ -98,14 +120,17 @@ def resamples(n_days: int, seed: int) -> IntArray:
 
 
 def _figure(
-    name: str, unit: str, ratio: Ratio, returns: FloatArray, by: Yardstick, picks: IntArray
+    name: str, unit: str, ratio: Ratio, returns: FloatArray, by: Yardstick, picks: IntArray | None
 ) -> Figure:
+    if name == DEFLATED and by.trials.count is None:
+        return Figure(name, unit, None, note=f"withheld: {by.trials.source}")
     value = _number(ratio, returns, by.benchmark)
     if value is None:
         return Figure(name, unit, None, note="does not exist for these returns")
-    if name.endswith("Sharpe probability"):
-        # A probability is itself a statement about how sure one can be; an interval around it says nothing.
-        return Figure(name, unit, value)
+    if name in {PROBABILISTIC, DEFLATED}:
+        return Figure(name, unit, value, note=SURE)
+    if picks is None:
+        return Figure(name, unit, value, note=NO_TIME)
     drawn = [_number(ratio, returns[pick], by.benchmark[pick]) for pick in picks]
     known = np.array([number for number in drawn if number is not None])
     if len(known) < MIN_FINITE_SHARE * len(drawn):
@@ -127,7 +152,7 @@ def _names(by: Yardstick) -> list[tuple[str, str]]:
 def _ratios(by: Yardstick) -> list[tuple[str, str, Ratio]]:
     """Return name, unit and function of (returns, benchmark) for each ratio, the return first."""
     year = by.days_per_year
-    ratios: list[tuple[str, str, Ratio]] = [
+    return [
         ("return", "share", lambda r, _: float(np.prod(1.0 + r)) - 1.0),
         ("Sharpe, annualised", "ratio", lambda r, _: _over_spread(empyrical.sharpe_ratio, r, year)),
         ("Sortino, annualised", "ratio", lambda r, _: _over_spread(empyrical.sortino_ratio, r, year)),
@@ -139,12 +164,9 @@ def _ratios(by: Yardstick) -> list[tuple[str, str, Ratio]]:
         ("alpha, annualised", "share", lambda r, b: empyrical.alpha(r, b, annualization=year)),
         ("beta", "ratio", lambda r, b: float(empyrical.beta(r, b))),
         ("days with a gain", "share", lambda r, _: float((r > 0.0).mean())),
-        ("probabilistic Sharpe probability", "share", lambda r, _: probabilistic_sharpe(r)),
+        (PROBABILISTIC, "share", lambda r, _: probabilistic_sharpe(r)),
+        (DEFLATED, "share", lambda r, _: deflated_sharpe(r, by.trials.count or 1)),
     ]
-    trials = by.n_trials
-    if trials is not None:
-        ratios.append(("deflated Sharpe probability", "share", lambda r, _: deflated_sharpe(r, trials)))
-    return ratios
 
 
 def _over_spread(ratio: Callable[..., float], returns: FloatArray, year: int) -> float:

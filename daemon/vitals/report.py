@@ -1,25 +1,30 @@
 """The report of a run: everything that is said of it after it, as plain data and as tables."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from msgspec.structs import asdict as asdict_struct
 
 from daemon.bars.coverage import CoverageFigures
+from daemon.events import StateChange, VitalChange
 from daemon.labels.matured import Move
+from daemon.vitals.account_figures import instrument_figures, whole_figures
+from daemon.vitals.alarm_panels import change_table
 from daemon.vitals.completeness import bars_panel, missing_facts
 from daemon.vitals.cost_totals import COMPONENTS
 from daemon.vitals.curves import Curves
-from daemon.vitals.day_book import DayBook, by_instrument, costs, returns
-from daemon.vitals.intervals import Interval, ratio_interval
+from daemon.vitals.day_book import DayBook, returns
+from daemon.vitals.drift_map import DriftMapFigures
+from daemon.vitals.moment import clock
 from daemon.vitals.outcomes import Outcome
-from daemon.vitals.ratios import Figure, Yardstick, figures, mean_figure
-from daemon.vitals.summary import UNKNOWN, Panel, clock
+from daemon.vitals.ratios import Figure, Yardstick
+from daemon.vitals.report_panels import drift_panel, figure_text, held_panel, instrument_panels, states_panel
+from daemon.vitals.skill_panels import Panel
 from daemon.vitals.trades import TradeFigures
+from daemon.vitals.training_date import Divided
 from daemon.vitals.verdict import verdict
-
-HIT_LAG_DAYS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,13 @@ class Report:
         outcomes: What experts said and what came.
         trades: Of the whole run.
         by: What the ratios are measured by.
+        divided: The run before and after the end of its model's training.
+        changes: Moves of the trading state, oldest first.
         coverage: Which bars came and which were missing, by instrument.
+        outside: By instrument, bars of the files that lay outside its sessions.
+        drift: Drift by day, by subject (`features`, `predictions`).
+        no_drift: Why there is none of a subject.
+        alarms: Vitals that went out of their bounds or came back.
     """
 
     told: Told
@@ -67,38 +78,47 @@ class Report:
     outcomes: tuple[Outcome, ...]
     trades: TradeFigures
     by: Yardstick
+    divided: Divided
+    changes: tuple[StateChange, ...] = ()
     coverage: tuple[CoverageFigures, ...] = ()
+    outside: Mapping[str, int] = field(default_factory=dict)
+    drift: Mapping[str, DriftMapFigures] = field(default_factory=dict)
+    no_drift: Mapping[str, str] = field(default_factory=dict)
+    alarms: tuple[VitalChange, ...] = ()
 
     @property
     def verdict(self) -> str:
         """The sentence that the report ends in."""
         return verdict(self.trades)
 
+    @property
     def figures(self) -> tuple[Figure, ...]:
-        """Return the figures of the run as a whole."""
-        days = self.account.days
-        share = [day.minutes or 1 for day in days]
-        daily = np.array([day.traded / day.opening if day.opening > 0.0 else 0.0 for day in days])
-        exposure = np.array([day.gross / n for day, n in zip(days, share, strict=True)])
-        net = np.array([day.net / n for day, n in zip(days, share, strict=True)])
-        held = np.array([day.held / n for day, n in zip(days, share, strict=True)])
-        return (
-            *figures(np.array(returns(days)), self.by),
-            self._hit_rate(),
-            mean_figure("turnover a day, of equity", "ratio", daily, self.by),
-            mean_figure("gross exposure, of equity", "share", exposure, self.by),
-            mean_figure("net exposure, of equity", "share", net, self.by),
-            mean_figure("minutes with a position", "share", held, self.by),
-            self._cost_share(),
-        )
+        """The figures of the run as a whole."""
+        return whole_figures(self.account, self.by)
+
+    def positions(self) -> list[dict[str, Any]]:
+        """Return what is held at the end, with the age of the price that it is valued at."""
+        return [
+            {
+                "instrument": name,
+                "quantity": float(holding.quantity),
+                "mark": holding.mark,
+                "value": holding.value,
+                "weight": holding.value / self.curves.equity[-1] if self.curves.equity[-1] > 0.0 else None,
+                "marked": clock(holding.marked),
+                "age_minutes": holding.age,
+            }
+            for name, holding in sorted(self.account.holdings.items())
+            if holding.quantity
+        ]
 
     def instruments(self) -> list[dict[str, Any]]:
-        """Return a row for every instrument: profit, costs, trades, and the ratios of its share."""
+        """Return a row for every instrument: profit, costs, trades, and the figures of its share."""
         rows = []
+        of_name = instrument_figures(self.account, self.by)
         for at, name in enumerate(self.account.order):
             holding = self.account.holdings[name]
-            trips = [trip for trip in self.account.trips if trip.instrument == at]
-            n_won = sum(trip.net_bps > 0.0 for trip in trips)
+            trips = [trip.net_bps for trip in self.account.trips if trip.instrument == at]
             rows.append(
                 {
                     "instrument": name,
@@ -106,13 +126,10 @@ class Report:
                     "costs": float(holding.costs),
                     "fills": holding.fills,
                     "trades": len(trips),
-                    "hit_rate": n_won / len(trips) if trips else None,
-                    "net_bps": float(np.mean([trip.net_bps for trip in trips])) if trips else None,
+                    "net_bps": float(np.mean(trips)) if trips else None,
                     "turnover": holding.traded / self.told.capital,
-                    "figures": [
-                        asdict(figure)
-                        for figure in figures(np.array(by_instrument(self.account.days, name)), self.by)
-                    ],
+                    "oldest_mark_minutes": holding.oldest,
+                    "figures": [asdict(figure) for figure in of_name[name]],
                 }
             )
         return rows
@@ -131,11 +148,22 @@ class Report:
                 "best": curves.best[-1],
                 "worst": curves.worst[-1],
                 "days_per_year": self.by.days_per_year,
-                "trials": self.by.n_trials,
+                "trials": asdict(self.by.trials),
             },
-            "figures": [asdict(figure) for figure in self.figures()],
+            "training": {
+                **asdict(self.divided),
+                "date": None if self.divided.date is None else clock(self.divided.date),
+                "minute": self.divided.date,
+                "sentence": self.divided.sentence,
+            },
+            "state_changes": [
+                {"minute": c.minute, "at": clock(c.minute), "state": str(c.after), "cause": c.cause}
+                for c in self.changes
+            ],
+            "figures": [asdict(figure) for figure in self.figures],
             "trades": asdict(self.trades),
             "instruments": self.instruments(),
+            "positions": self.positions(),
             "experts": [expert_plain(outcome) for outcome in self.outcomes],
             "days": [
                 {"day": clock(day.number * 1440)[:10], "equity": day.equity, "return": change}
@@ -149,7 +177,16 @@ class Report:
                 {"instrument": name, "close": curves.prices(name), "marks": curves.shown_marks(name)}
                 for name in self.account.order
             ],
-            "bars": [{**asdict(figures), "absent": figures.absent} for figures in self.coverage],
+            "bars": [
+                {**asdict(f), "absent": f.absent, "outside": self.outside.get(f.instrument, 0)}
+                for f in self.coverage
+            ],
+            "missing": missing_facts(self.coverage, self.outside),
+            "drift": {
+                **{subject: found.to_plain() for subject, found in self.drift.items()},
+                "none": dict(self.no_drift),
+            },
+            "alarms": [{**asdict_struct(change), "minute": clock(change.minute)} for change in self.alarms],
             "verdict": self.verdict,
         }
 
@@ -161,62 +198,33 @@ class Report:
             ("minutes", f"{clock(self.curves.minute[0])} to {clock(self.curves.minute[-1])} UTC"),
             ("days", f"{len(self.account.days)}, a year has {self.by.days_per_year}"),
             (f"equity {told.quote}", f"{self.curves.equity[-1]:,.2f} of {told.capital:,.2f}"),
+            ("training", self.divided.sentence),
             ("benchmark", told.benchmark),
             (
                 f"paid {told.quote}",
                 ", ".join(f"{c.replace('_', ' ')} {told.paid[c]:,.2f}" for c in COMPONENTS),
             ),
         )
-        rows = tuple((f.name, *figure_text(asdict(f))) for f in self.figures())
-        columns = ("instrument", f"profit {told.quote}", "costs", "trades", "hit rate", "net bps", "Sharpe")
-        by_name = tuple(
-            (
-                row["instrument"],
-                f"{row['profit']:+,.2f}",
-                f"{row['costs']:,.2f}",
-                f"{row['trades']:,}",
-                UNKNOWN if row["hit_rate"] is None else f"{row['hit_rate']:.1%}",
-                UNKNOWN if row["net_bps"] is None else f"{row['net_bps']:+.1f}",
-                figure_text(row["figures"][1])[0],
-            )
-            for row in self.instruments()
-        )
+        rows = tuple((f.name, *figure_text(asdict(f))) for f in self.figures)
         panels: list[Panel] = [
             ("run", (), run),
             ("figures, from daily returns", ("figure", "value", "95 % interval"), rows),
-            ("by instrument", columns, by_name),
+            *instrument_panels(self.instruments(), told.quote),
         ]
+        if self.changes:
+            panels.append(states_panel(self.changes))
+        if held := self.positions():
+            panels.append(held_panel(held))
+        panels += [drift_panel(subject, found) for subject, found in self.drift.items()]
+        if self.no_drift:
+            panels.append(("drift by day", (), tuple(self.no_drift.items())))
         if self.coverage:
             panels.append(bars_panel(self.coverage))
-        if missing := missing_facts(self.coverage, {}):
+        if self.alarms:
+            panels.append(change_table(self.alarms))
+        if missing := missing_facts(self.coverage, self.outside):
             panels.append(("missing", (), tuple(missing.items())))
         return tuple(panels)
-
-    def _hit_rate(self) -> Figure:
-        trips = self.account.trips
-        if not trips:
-            return Figure("trades with a gain", "share", None, note="no closed trade")
-        first = self.account.days[0].number
-        at = np.array([trip.exit_minute // 1440 - first for trip in trips])
-        won = np.array([float(trip.net_bps > 0.0) for trip in trips])
-        # A delisting may be booked after the last bar's day.
-        n_days = int(at.max()) + 1
-        found: Interval | None = ratio_interval(
-            np.bincount(at, weights=won, minlength=n_days).astype(np.float64),
-            np.bincount(at, minlength=n_days).astype(np.float64),
-            HIT_LAG_DAYS,
-        )
-        value = float(won.mean())
-        if found is None:
-            return Figure("trades with a gain", "share", value, note="no interval: too few days with trades")
-        return Figure("trades with a gain", "share", value, max(found.low, 0.0), min(found.high, 1.0))
-
-    def _cost_share(self) -> Figure:
-        name, paid = "costs, of the profit before them", costs(self.account.holdings)
-        before = self.curves.equity[-1] - self.told.capital + paid
-        if before <= 0.0:
-            return Figure(name, "share", None, note=f"no profit before costs ({before:,.2f})")
-        return Figure(name, "share", paid / before, note="no interval: a sum")
 
 
 def expert_plain(outcome: Outcome) -> dict[str, Any]:
@@ -234,15 +242,3 @@ def expert_plain(outcome: Outcome) -> dict[str, Any]:
         "confusion": outcome.confusion.tolist(),
         **sides,
     }
-
-
-def figure_text(figure: Mapping[str, Any]) -> tuple[str, str]:
-    """Return a figure's value and its interval, or why there is none, as text."""
-
-    def said(number: float) -> str:
-        return f"{number:.2%}" if figure["unit"] == "share" else f"{number:.2f}"
-
-    value = UNKNOWN if figure["value"] is None else said(figure["value"])
-    if figure["low"] is None:
-        return value, str(figure["note"])
-    return value, f"{said(figure['low'])} to {said(figure['high'])}"

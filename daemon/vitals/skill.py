@@ -9,6 +9,7 @@ import numpy as np
 from daemon.kernels import BoolArray, FloatArray, IntArray
 from daemon.labels import Matured
 from daemon.vitals.baselines import ONE_EACH, Baselines
+from daemon.vitals.forms import CALIBRATED, RAW, Form, forms_of
 from daemon.vitals.intervals import Interval
 from daemon.vitals.track import Track
 
@@ -34,6 +35,9 @@ class SkillFigures:
         over_majority: Accuracy less the majority's, paired.
         hit_rate: Share of moves (labels up or down) whose direction was the likelier.
         ic: Rank information coefficient of p(up) - p(down) with the return.
+        form: Whether it is judged before or after calibration.
+        over_raw: Skill of the calibrated expert less that of the raw one, paired; None where it is not
+            judged in both forms.
     """
 
     name: str
@@ -50,18 +54,21 @@ class SkillFigures:
     over_majority: Interval | None
     hit_rate: Interval | None
     ic: Interval | None
+    form: Form = CALIBRATED
+    over_raw: Interval | None = None
 
 
 class Skill:
     """Judges labels as they mature; bounded by the window.
 
     Args:
-        names: The series in order: experts (raw, calibrated), the blend.
+        names: The series in order: experts, the blend.
         n_instruments: Width of the universe.
         horizon_minutes: Of the labels.
         span: How many ordinals a decision may wait (`Labeller.span`).
         window_minutes: How far back figures look.
         prior: (3,) labels the base rate begins with, by class.
+        raw: Of the experts, those that are judged before calibration too, as series after all others.
     """
 
     def __init__(
@@ -72,11 +79,12 @@ class Skill:
         span: int,
         window_minutes: int,
         prior: IntArray = ONE_EACH,
+        raw: Sequence[str] = (),
     ) -> None:
-        self.names = tuple(names)
+        self.series = forms_of(names, raw)
         self._baselines = Baselines(span, n_instruments, prior)
         self._live, self._catch_up = (
-            Track(len(self.names), n_instruments, horizon_minutes, window_minutes) for _ in range(2)
+            Track(len(self.series), n_instruments, horizon_minutes, window_minutes) for _ in range(2)
         )
 
     def update(
@@ -108,8 +116,20 @@ class Skill:
         """Return the figures of the minutes that were missed live and filled from history."""
         return self._figures(self._catch_up)
 
+    def intervals(self, least_minutes: int) -> dict[str, Interval | None]:
+        """Return `skill_interval` of those, calibrated, that have so many judged live minutes."""
+        return {
+            name: self._live.interval(series, "skill", None, "minutes")
+            for series, (name, form) in enumerate(self.series)
+            if form == CALIBRATED and self._live.totals(series)["minutes"] >= least_minutes
+        }
+
     def _figures(self, track: Track) -> tuple[SkillFigures, ...]:
-        return tuple(_figures_of(name, track, series) for series, name in enumerate(self.names))
+        before = {name: at for at, (name, form) in enumerate(self.series) if form == RAW}
+        return tuple(
+            _figures_of(name, form, track, series, before.get(name, series))
+            for series, (name, form) in enumerate(self.series)
+        )
 
     def regrouped(self, index: IntArray) -> "Skill":
         """Return the same for another universe: `index[j]` is the old column, or -1 for a new instrument.
@@ -135,7 +155,7 @@ class Skill:
         return self
 
 
-def _figures_of(name: str, track: Track, series: int) -> SkillFigures:
+def _figures_of(name: str, form: Form, track: Track, series: int, before: int) -> SkillFigures:
     total = track.totals(series)
     minutes = total["minutes"]
     return SkillFigures(
@@ -150,9 +170,11 @@ def _figures_of(name: str, track: Track, series: int) -> SkillFigures:
         majority=_share(total["majority"], minutes),
         base_rate=_share(total["base_rate"], minutes),
         last=_share(total["last"], minutes),
-        over_majority=track.interval(series, "accuracy", "majority", "minutes"),
+        over_majority=track.paired_interval(series, "accuracy", "majority", "minutes"),
         hit_rate=track.interval(series, "hits", None, "moving_minutes"),
         ic=track.interval(series, "ic", None, "ic_count"),
+        form=form,
+        over_raw=None if before == series else track.gain(series, before, "skill", "minutes"),
     )
 
 

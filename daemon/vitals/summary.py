@@ -4,34 +4,38 @@ A view turns itself into `Panel`s, plain titled tables of text, so that whoever 
 decides nothing about numbers and needs nothing from the core.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from daemon.bars.coverage import CoverageFigures
 from daemon.events import TradingMode
 from daemon.policy.funnel import FunnelCounts
+from daemon.vitals.alarm_panels import standing_table
+from daemon.vitals.alarms import Alarm
 from daemon.vitals.completeness import bars_panel
 from daemon.vitals.drawdown import DrawdownFigures
+from daemon.vitals.edges import EdgeFigures
+from daemon.vitals.group_panels import group_panels
+from daemon.vitals.groups import GroupFigures
 from daemon.vitals.health import HealthFigures
-from daemon.vitals.intervals import Interval
+from daemon.vitals.held import HeldPosition, positions_panel
+from daemon.vitals.moment import clock
 from daemon.vitals.skill import SkillFigures
+from daemon.vitals.skill_panels import (
+    UNKNOWN,
+    Panel,
+    accuracy_panel,
+    edge_panel,
+    gain_panel,
+    skill_panel,
+    spread,
+)
 from daemon.vitals.trades import TradeFigures
 from daemon.vitals.verdict import verdict
 from daemon.vitals.vital_panels import health_tables
 
-Panel = tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]
-"""Title, column names (empty: a list of named figures), rows."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-UNKNOWN = "-"
 BAR_CELLS = 30
-SKILL_COLUMNS = ("expert", "labels", "skill mnat", "move", "direction", "IC")
-ACCURACY_COLUMNS = (
-    *("expert", "hit rate", "accuracy", "over majority", "majority", "base rate", "last label"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +49,6 @@ class Banded:
     def text(self) -> str:
         """Return e.g. `100,012.50 (99,950.10 to 100,020.00)`."""
         return f"{self.expected:,.2f} ({self.worst:,.2f} to {self.best:,.2f})"
-
-
-@dataclass(frozen=True, slots=True)
-class HeldPosition:
-    """One position for the live table; money in quote currency, `weight` a share of equity.
-
-    `mark_age_minutes` is how many session minutes ago the price was made that it is valued at.
-    """
-
-    instrument: str
-    quantity: Decimal
-    weight: float
-    unrealised: Decimal
-    mark_age_minutes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +75,7 @@ class LiveView:
         trades: The newest closed trades, newest first; a handful.
         skill: Of the experts and the blend.
         done: Share of a replay that is done; None where there is no end.
+        alarms: Vitals that are out of their bounds.
     """
 
     minute: int
@@ -95,15 +86,17 @@ class LiveView:
     trades: tuple[RecentTrade, ...] = ()
     skill: tuple[SkillFigures, ...] = ()
     done: float | None = None
+    alarms: tuple[Alarm, ...] = ()
 
     def line(self) -> str:
         """Return the view as one line, for where no table can be drawn."""
         done = "" if self.done is None else f"{self.done:.0%}  "
         oldest = max((position.mark_age_minutes for position in self.positions), default=0)
         marks = f" (oldest mark {oldest} min)" if oldest else ""
+        alarms = f"  alarms {len(self.alarms)}" if self.alarms else ""
         return (
             f"{done}{clock(self.minute)}  equity {self.equity.text()}  day {self.day:+,.2f}  "
-            f"positions {len(self.positions)}{marks}  state {self.mode}"
+            f"positions {len(self.positions)}{marks}  state {self.mode}{alarms}"
         )
 
     def panels(self) -> tuple[Panel, ...]:
@@ -116,25 +109,16 @@ class LiveView:
         ]
         if self.done is not None:
             now.insert(0, ("done", _progress_bar(self.done)))
-        held = tuple(
-            (
-                p.instrument,
-                f"{p.quantity:+f}",
-                f"{p.weight:+.1%}",
-                f"{p.unrealised:+,.2f}",
-                f"{p.mark_age_minutes} min old" if p.mark_age_minutes else "now",
-            )
-            for p in self.positions
-        )
         closed = tuple(
             (clock(t.minute), t.instrument, "long" if t.side > 0 else "short", f"{t.net_bps:+.1f}", t.reason)
             for t in self.trades
         )
         return (
             ("now", (), tuple(now)),
-            ("positions", ("instrument", "quantity", "weight", "unrealised", "mark"), held),
+            positions_panel("positions", self.positions),
             ("last trades", ("closed", "instrument", "side", "net bps", "ended by"), closed),
             skill_panel("skill over the base rate", self.skill),
+            *((standing_table(self.alarms),) if self.alarms else ()),
         )
 
 
@@ -160,6 +144,10 @@ class RunSummary:
         funnel: From scored to filled, with the reasons of what fell out.
         facts: Further things to say, by subject (e.g. that funding is not charged).
         health: Drift, calibration, change.
+        positions: What is held at the end, sorted by instrument.
+        edges: What signals promised beside what came.
+        groups: Groups of instruments, judged apart.
+        alarms: Tables of what was out of its bounds.
     """
 
     name: str
@@ -179,6 +167,10 @@ class RunSummary:
     catch_up: tuple[SkillFigures, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     health: HealthFigures | None = None
+    positions: tuple[HeldPosition, ...] = ()
+    edges: EdgeFigures | None = None
+    groups: tuple[GroupFigures, ...] = ()
+    alarms: tuple[Panel, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -194,12 +186,19 @@ class RunSummary:
             accuracy_panel("accuracy beside its baselines, %", self.skill),
             ("decision funnel", ("step", "count", "fell out, by reason"), _funnel(self.funnel)),
         ]
+        if self.edges is not None and self.edges.signals:
+            panels.insert(2, edge_panel(self.edges))
         if any(figures.rows for figures in self.catch_up):
-            panels.insert(4, skill_panel("skill in minutes filled from history", self.catch_up))
+            panels.insert(-1, skill_panel("skill in minutes filled from history", self.catch_up))
+        panels += group_panels(self.groups)
+        if self.positions:
+            panels.append(positions_panel("held at the end", self.positions))
         if self.coverage:
             panels.append(bars_panel(self.coverage))
         if self.health is not None:
+            panels.append(gain_panel(self.skill, self.health.calibration))
             panels += health_tables(self.health)
+        panels += self.alarms
         if self.facts:
             panels.append(("also", (), tuple(self.facts.items())))
         return tuple(panels)
@@ -227,72 +226,20 @@ class RunSummary:
     def _trades(self) -> tuple[tuple[str, str], ...]:
         t = self.trades
         paid = ", ".join(f"{name.replace('_', ' ')} {amount:,.2f}" for name, amount in self.costs.items())
+        if not t.count:
+            return (("closed round trips", "none"), (f"paid {self.quote}", paid))
         return (
             ("closed round trips", f"{t.count:,}"),
             ("bps a trade", f"gross {t.gross_bps:+.1f}, cost {t.cost_bps:.1f}, net {t.net_bps:+.1f}"),
             ("net, worst to best fills", f"{t.worst_bps:+.1f} to {t.best_bps:+.1f} bps"),
-            ("net, 95 % interval", f"{_spread(t.interval, 1.0, '.1f')} bps"),
+            ("net, 95 % interval", f"{spread(t.interval, 1.0, '.1f')} bps"),
             (f"paid {self.quote}", paid),
         )
-
-
-def skill_panel(title: str, figures: Sequence[SkillFigures]) -> Panel:
-    """Return skill and its parts, in thousandths of a nat, and the IC, as a table; +- is a 95 % interval."""
-    return (
-        title,
-        SKILL_COLUMNS,
-        tuple(
-            (
-                f.name,
-                f"{f.rows:,}",
-                _spread(f.skill_interval, 1e3, ".1f"),
-                _spread(f.move, 1e3, ".1f"),
-                _spread(f.direction, 1e3, ".1f"),
-                _spread(f.ic, 1.0, ".3f"),
-            )
-            for f in figures
-        ),
-    )
-
-
-def accuracy_panel(title: str, figures: Sequence[SkillFigures]) -> Panel:
-    """Return hit rate, accuracy and the baselines' accuracy as a table, in percent; +- is a 95 % interval."""
-    return (
-        title,
-        ACCURACY_COLUMNS,
-        tuple(
-            (
-                f.name,
-                _spread(f.hit_rate, 100.0, ".1f", sign=""),
-                _percent(f.accuracy),
-                _spread(f.over_majority, 100.0, ".1f"),
-                *(_percent(share) for share in (f.majority, f.base_rate, f.last)),
-            )
-            for f in figures
-        ),
-    )
-
-
-def clock(minute: int) -> str:
-    """Return an epoch minute as text, UTC: `2025-05-25 13:07`."""
-    return (EPOCH + timedelta(minutes=minute)).strftime("%Y-%m-%d %H:%M")
-
-
-def _spread(interval: Interval | None, scale: float, form: str, sign: str = "+") -> str:
-    """Return a mean and how far its interval reaches to either side."""
-    if interval is None:
-        return UNKNOWN
-    mean, reach = interval.mean * scale, (interval.high - interval.mean) * scale
-    return f"{format(mean, sign + form)} ±{format(reach, form)}"
 
 
 def _progress_bar(share: float) -> str:
     full = round(share * BAR_CELLS)
     return f"{'█' * full}{'░' * (BAR_CELLS - full)} {share:.0%}"
-
-
-def _percent(share: float) -> str:
-    return UNKNOWN if math.isnan(share) else format(100.0 * share, ".1f")
 
 
 def _span(minutes: int) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from daemon.positions.trips import RoundTrip
 from daemon.vitals.buckets import Buckets
-from daemon.vitals.intervals import Interval, ratio_interval
+from daemon.vitals.intervals import Interval, rolling_interval
 from daemon.vitals.track import BUCKETS_PER_HORIZON, LAG_HORIZONS
 
 COLUMNS: Final = ("count", "gross_bps", "cost_bps", "net_bps", "best_bps", "worst_bps")
@@ -64,7 +64,7 @@ class Trades:
         count, *sums = self._buckets.totals().tolist()
         means = {name: total / count if count else 0.0 for name, total in zip(COLUMNS[1:], sums, strict=True)}
         cells = self._buckets.cells()
-        interval = ratio_interval(cells[:, COLUMNS.index("net_bps")], cells[:, 0], self._lag)
+        interval = rolling_interval(cells[:, COLUMNS.index("net_bps")], cells[:, 0], self._lag)
         return TradeFigures(count=int(count), interval=interval, **means)
 
     def to_fields(self) -> dict[str, object]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from daemon.vitals.calibration import CalibrationFigures
 from daemon.vitals.changes import ChangeFigures
 from daemon.vitals.drift import DriftFigures
+from daemon.vitals.forms import CALIBRATED
 from daemon.vitals.health import HealthFigures
 
 Table = tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]
@@ -50,6 +51,7 @@ def drift_table(subject: str, figures: DriftFigures) -> Table:
 def calibration_table(figures: Sequence[CalibrationFigures], changes: Sequence[ChangeFigures]) -> Table:
     """Return how honest probabilities are, and how often a change in the error was detected."""
     columns = ("expert", "Brier", "ECE %", "MCC", "accuracy", "expected", "ADWIN", "Page-Hinkley")
+    traded = [f for f in figures if f.form == CALIBRATED]
     rows = tuple(
         (
             f.name,
@@ -60,7 +62,7 @@ def calibration_table(figures: Sequence[CalibrationFigures], changes: Sequence[C
             _number(f.estimated, 100.0, ".1f"),
             *(str(change.alarms[kind]) for kind in ("adwin", "page_hinkley")),
         )
-        for f, change in zip(figures, changes, strict=True)
+        for f, change in zip(traded, changes, strict=True)
     )
     return "calibration; changes found in the error", columns, rows
 

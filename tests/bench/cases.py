@@ -4,10 +4,12 @@ import asyncio
 import json
 import os
 import resource
+import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,14 +25,18 @@ from adapters.tape.writer import SqliteTapeWriter
 from daemon.commands._run import Run, begin
 from daemon.features import compile_plan
 from daemon.models.bundle import Bundle
+from daemon.models.calibration import Calibrator
 from daemon.models.online import OnlineLearner
 from daemon.models.tree_text import with_feature_names
 from daemon.run_model import assemble
 from daemon.service import play
 from daemon.settings import Settings
+from tests.bench.command_lines import help_start, six_months
+from tests.bench.live import live_minute
 
 MACHINE = {"arithmetic": "bench", "versions": "{}"}
 WARM_MINUTES = 3_000
+SOFTER = Calibrator(((0.8, 0.05, 0.0), (0.0, 0.8, 0.05), (0.05, 0.0, 0.8)), (0.01, -0.02, 0.01))
 
 
 @cache
@@ -57,6 +63,7 @@ def default_bundle(n_instruments: int) -> Bundle:
         Settings(),
         trees=with_feature_names(trees, names),
         experts=("trees", "online", "base_rate"),
+        calibrators={"trees": SOFTER, "online": SOFTER},
         learners={"online": learner.to_fields()},
     )
 
@@ -96,22 +103,33 @@ def _bundle(n_instruments: int, made_with: Settings, **parts: Any) -> Bundle:
     )
 
 
-def replay(bundle: Bundle, n_instruments: int, n_minutes: int, run_settings: Settings) -> tuple[float, Run]:
-    """Replay `n_minutes` onto a tape; return the seconds it took, without the warm-up."""
+def replay(
+    bundle: Bundle,
+    n_instruments: int,
+    n_minutes: int,
+    run_settings: Settings,
+    look: Callable[[Path], None] = lambda _: None,
+) -> float:
+    """Replay `n_minutes` onto a tape; return the seconds it took, without the warm-up.
+
+    `look` is shown the tape's file when it is closed.
+    """
     source = market(n_instruments, WARM_MINUTES + n_minutes)
     names = tuple(i.name for i in source.instruments)
     model = assemble("1", bundle, run_settings, names)
     run = Run(run_settings, source, source.first_minute + WARM_MINUTES, model, bundle.to_files(), MACHINE)
-    with tempfile.TemporaryDirectory() as folder, SqliteTapeWriter(Path(folder) / "bench.tape") as tape:
-        engine = run.engine()
-        begin(run, engine, tape)
-        inputs = source.blocks(run.first_minute, source.last_minute, run.chunk_minutes)
-        started = time.perf_counter()
-        asyncio.run(play(engine, inputs, tape.append))
-        seconds = time.perf_counter() - started
-        n_fills = sum(engine.run.funnel.counts().exits.values())
-    print(f"{n_fills} exits", file=sys.stderr)
-    return seconds, run
+    engine = run.engine()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "bench.tape"
+        with SqliteTapeWriter(file) as tape:
+            begin(run, engine, tape)
+            inputs = source.blocks(run.first_minute, source.last_minute, run.chunk_minutes)
+            started = time.perf_counter()
+            asyncio.run(play(engine, inputs, tape.append))
+            seconds = time.perf_counter() - started
+        look(file)
+    print(f"{sum(engine.run.funnel.counts().exits.values())} exits", file=sys.stderr)
+    return seconds
 
 
 def bare(bundle: Bundle, n_instruments: int, n_minutes: int) -> float:
@@ -146,7 +164,7 @@ def default_replay(n_instruments: int, n_minutes: int, least: float, most_ratio:
     pairs = []
     for _ in range(2):
         base = bare(bundle, n_instruments, n_minutes)
-        pairs.append((replay(bundle, n_instruments, n_minutes, settings())[0], base))
+        pairs.append((replay(bundle, n_instruments, n_minutes, settings()), base))
     seconds, base = min(pairs)
     speed, ratio = n_instruments * n_minutes / seconds, min(s / b for s, b in pairs)
     bare_us = base / (n_instruments * n_minutes) * 1e6
@@ -163,7 +181,7 @@ def lean_replay(n_instruments: int, n_minutes: int, least: float) -> dict[str, o
     """Replay of the lean model, trading."""
     eager = settings(features={"groups": ["twenty"]}, blend={"kind": "fixed"}, policy={"edge_multiple": 0.5})
     bundle = lean_bundle(n_instruments)
-    seconds = min(replay(bundle, n_instruments, n_minutes, eager)[0] for _ in range(2))
+    seconds = min(replay(bundle, n_instruments, n_minutes, eager) for _ in range(2))
     speed = n_instruments * n_minutes / seconds
     return {
         "measured": f"{speed:,.0f} bars/s",
@@ -205,6 +223,36 @@ def memory() -> dict[str, object]:
     return {"measured": f"{peak_mb:,.0f} MB", "must": "<= 500 MB", "met": peak_mb <= 500, "peak_mb": peak_mb}
 
 
+def tape_bytes(n_instruments: int, n_minutes: int, limit_bytes: float) -> dict[str, object]:
+    """Bytes of the tape for one bar that was decided on, by what they hold."""
+    found: dict[str, float] = {}
+
+    def look(file: Path) -> None:
+        with closing(sqlite3.connect(file)) as connection:
+            sizes = dict(connection.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name"))
+            (n_bars,) = connection.execute("SELECT count(*) FROM bar").fetchone()
+            (said,) = connection.execute("SELECT sum(length(decisions)) FROM batch").fetchone()
+        n_decided = n_instruments * n_minutes
+        found["bars"] = sizes.pop("bar") / n_bars
+        found["decisions"] = said / n_decided
+        found["minutes"] = (sizes.pop("batch") - said) / n_decided
+        found["snapshot"] = sizes.pop("snapshot")
+        found["model and header"] = sizes.pop("model_file") + sizes.pop("header")
+        found["trades and the rest"] = sum(sizes.values()) / n_decided
+
+    replay(default_bundle(n_instruments), n_instruments, n_minutes, settings(), look)
+    once = ("snapshot", "model and header")
+    total = sum(size for name, size in found.items() if name not in once)
+    parts = ", ".join(f"{name} {size:.0f}" for name, size in found.items() if name not in once)
+    rest = ", ".join(f"a {name} {found[name] / 1024:,.0f} kB" for name in once)
+    return {
+        "measured": f"{total:.0f} bytes a bar ({parts}); {rest}",
+        "must": f"<= {limit_bytes:.0f}",
+        "met": total <= limit_bytes,
+        "bytes": found,
+    }
+
+
 CASES: dict[str, tuple[str, Callable[[], dict[str, object]]]] = {
     "default-1": ("replay, default settings, 1 instrument", lambda: default_replay(1, 20_000, 5_000, 3.0)),
     "default-16": (
@@ -216,6 +264,16 @@ CASES: dict[str, tuple[str, Callable[[], dict[str, object]]]] = {
     "features-1": ("batch features, 80, 1 instrument", lambda: features(1)),
     "features-16": ("batch features, 80, 16 instruments", lambda: features(16)),
     "memory-50": ("memory, lean, 50 instruments, 200,000 bars", memory),
+    "live-500": ("live minute, 500 instruments, default", lambda: live_minute(500, 300, "default", 150.0)),
+    "live-10000": (
+        "live minute, 10,000 instruments, short",
+        lambda: live_minute(10_000, 60, "short", 2_000.0),
+    ),
+    "replay-6-months": ("memory, replay of 4 instruments, real bars", lambda: six_months(600.0)),
+    "tape-1": ("tape, 1 instrument", lambda: tape_bytes(1, 20_000, 600.0)),
+    "tape-16": ("tape, 16 instruments", lambda: tape_bytes(16, 2_000, 300.0)),
+    "tape-500": ("tape, 500 instruments", lambda: tape_bytes(500, 100, 300.0)),
+    "help": ("start of papertape --help", lambda: help_start(15, 0.5)),
 }
 
 

@@ -23,6 +23,8 @@ from daemon.events import (
     Refusal,
     StateChange,
     TradingMode,
+    VitalChange,
+    VitalState,
 )
 
 BOOK = Book(
@@ -67,6 +69,19 @@ RECORD = BatchRecord(
     ),
     changes=(
         StateChange(minute=1000, before=TradingMode.NORMAL, after=TradingMode.NO_ENTRY, cause="command:test"),
+    ),
+    vitals=(
+        VitalChange(
+            minute=1000,
+            vital="calibration",
+            subject="trees",
+            before=VitalState.CLEAR,
+            after=VitalState.ALARM,
+            value=0.2,
+            bound=0.1,
+            cause="too far off",
+            consequences="blend",
+        ),
     ),
     refusals=(Refusal(minute=1000, subject="x:A", reason="over the bound"),),
     book=BOOK,

@@ -57,6 +57,7 @@ def record(batch: int, bars: bytes = b"", events: tuple[EventRecord, ...] = ()) 
         ends=(),
         fills=(),
         changes=(),
+        vitals=(),
         refusals=(),
         book=book(),
     )

@@ -65,8 +65,8 @@ def test_another_version_is_refused_with_what_to_do() -> None:
     [
         b"",
         b"\xc1",
-        msgspec.msgpack.encode([1, 2]),
-        msgspec.msgpack.encode([1, b"x"]),
+        msgspec.msgpack.encode([SNAPSHOT_VERSION, 2]),
+        msgspec.msgpack.encode([SNAPSHOT_VERSION, b"x"]),
         msgspec.msgpack.encode(5),
     ],
 )

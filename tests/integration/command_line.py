@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from adapters.tape.reader import SqliteTapeReader
@@ -20,6 +20,7 @@ PATIENCE_S = 240.0
 """Longer than anything takes here, on a busy machine too; whoever waits longer waits in vain."""
 
 POLL_S = 0.002
+TRAINED_AT = 1_704_300_000
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def write_job(folder: Path) -> Job:
     job = Job(folder)
     runs.market().frame().write_parquet(folder / job.bars)
     (folder / job.config).write_text(settings_text(), encoding="utf-8")
-    for name, content in runs.bundle().to_files().items():
+    for name, content in replace(runs.bundle(), trained_at=TRAINED_AT).to_files().items():
         (folder / job.model).mkdir(exist_ok=True)
         (folder / job.model / name).write_bytes(content)
     return job

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from adapters.prometheus.families import FAMILIES, LIVE_FAMILIES
+from adapters.prometheus.judged import judged_families
 from adapters.tape.reader import SqliteTapeReader
 from daemon.__main__ import main
 from daemon.events import BatchRecord
@@ -27,8 +28,20 @@ from tests.integration.command_line import PATIENCE_S, Job, settings_text, start
 # One replay serves them all.
 pytestmark = pytest.mark.xdist_group("prometheus")
 
-UNJUDGED = ("drift_psi", "drift_psi_threshold", *(family.name for family in LIVE_FAMILIES))
-"""A replay of 20 hours fills no window of drift, and has no feed."""
+ABSENT = (
+    *("drift_psi", "drift_psi_threshold"),
+    *(family.name for family in judged_families("catch_up", (), "")),
+    "instrument_bars_outside_sessions",
+    *(family.name for family in LIVE_FAMILIES),
+)
+"""A replay of 20 hours fills no window of drift, catches nothing up, has no feed and no closing hours."""
+
+ALARMS = {
+    "check_minutes": 60,
+    "min_horizons": 5,
+    "calibration": {"bound": 0.001, "consequences": ["retrain"]},
+}
+"""Nobody is calibrated to a thousandth: there are alarms to tell of."""
 
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -109,7 +122,9 @@ class Served:
 def served(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One for the tests of this file."""
     folder = tmp_path_factory.mktemp("served")
-    (folder / "serve.yaml").write_text(settings_text(metrics={"linger_seconds": 600}), encoding="utf-8")
+    (folder / "serve.yaml").write_text(
+        settings_text(metrics={"linger_seconds": 600}, alarms=ALARMS), encoding="utf-8"
+    )
     words = Job(job.folder, config=str(folder / "serve.yaml")).words(str(folder / "served.tape"))
     log = folder / "stderr.txt"
     with started([*words, "--serve", "0"], folder) as process:
@@ -165,7 +180,7 @@ def test_a_prometheus_server_scrapes_a_replay_and_has_every_family(served: Serve
             tmp_path / "prometheus.log"
         ).read_text(encoding="utf-8")
         for family in FAMILIES:
-            if family.name in UNJUDGED:
+            if family.name in ABSENT:
                 assert not server.query(family.full_name)
                 continue
             name = family.full_name + ("_count" if family.kind == "histogram" else "")

@@ -8,6 +8,7 @@ import subprocess
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,12 +21,12 @@ LIGHT, DARK = (0xF6, 0xF6, 0xF3), (0x10, 0x13, 0x16)
 
 
 @pytest.fixture(scope="module")
-def reported(whole: Path) -> tuple[dict[str, object], Path]:
+def reported(whole: Path) -> tuple[dict[str, Any], Path]:
     """What `--json` prints of the whole tape, and its page."""
     page = whole.parent / "reports" / "whole.html"
     done = papertape(["report", str(whole), "--json", "--html", str(page), "--trials", "5"], whole.parent)
     assert done.returncode == 0, done.stderr
-    report: dict[str, object] = json.loads(done.stdout)
+    report: dict[str, Any] = json.loads(done.stdout)
     return report, page
 
 
@@ -44,7 +45,7 @@ class Addresses(HTMLParser):
 
 
 def test_the_report_ends_in_the_verdict(
-    whole: Path, reported: tuple[dict[str, object], Path], capsys: pytest.CaptureFixture[str]
+    whole: Path, reported: tuple[dict[str, Any], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", str(whole)]) == 0
     said = capsys.readouterr().out
@@ -52,7 +53,7 @@ def test_the_report_ends_in_the_verdict(
     assert "withheld: 2 of 30 days" in said
 
 
-def test_the_experts_of_the_report_are_those_of_the_tape(reported: tuple[dict[str, object], Path]) -> None:
+def test_the_experts_of_the_report_are_those_of_the_tape(reported: tuple[dict[str, Any], Path]) -> None:
     experts = reported[0]["experts"]
     assert isinstance(experts, list)
     assert [one["name"] for one in experts] == ["trees", "online", "base_rate", "blend"]
@@ -61,8 +62,24 @@ def test_the_experts_of_the_report_are_those_of_the_tape(reported: tuple[dict[st
     assert labels.pop() > 4_000
 
 
+def test_the_report_says_how_far_each_day_was_from_training_and_how_much_lies_before_its_end(
+    reported: tuple[dict[str, Any], Path],
+) -> None:
+    report, page = reported
+    assert report["training"]["sentence"] == "the whole run lies after the model's training"
+    drift = report["drift"]["features"]
+    assert drift["days"] == ["2024-01-02", "2024-01-03"]
+    assert len(drift["features"]) == 20
+    assert all(len(one["psi"]) == 2 for one in drift["features"])
+    assert drift["note"].startswith("the model's reference is too short")
+    text = page.read_text(encoding="utf-8")
+    for place in ('id="drift-features"', 'id="drift-predictions"', 'id="training"', 'class="heat h'):
+        assert place in text
+    assert report["run"]["trials"] == {"count": 5, "source": "as stated with --trials"}
+
+
 def test_the_page_holds_the_verdict_and_asks_nothing_of_anybody(
-    reported: tuple[dict[str, object], Path],
+    reported: tuple[dict[str, Any], Path],
 ) -> None:
     text = reported[1].read_text(encoding="utf-8")
     addresses = Addresses()
@@ -119,7 +136,7 @@ def first_pixel(picture: Path) -> tuple[int, ...]:
     ids=["light", "dark"],
 )
 def test_a_browser_draws_the_page_in_its_own_colours_and_has_no_complaint(
-    reported: tuple[dict[str, object], Path], tmp_path: Path, words: tuple[str, ...], paper: tuple[int, ...]
+    reported: tuple[dict[str, Any], Path], tmp_path: Path, words: tuple[str, ...], paper: tuple[int, ...]
 ) -> None:
     picture = tmp_path / "page.png"
     logged = look(reported[1], picture, *words)

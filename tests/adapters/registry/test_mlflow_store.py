@@ -1,6 +1,8 @@
 """Bundles in MLflow's own registry, embedded: SQLite and a folder beside it."""
 
 import logging
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,33 @@ def test_an_address_that_is_no_registry_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no database, however long it may be\n" * 50)
     with pytest.raises(UserError, match=r"the registry sqlite:.*text.db cannot be used.*model.registry"):
         MlflowStore(f"sqlite:///{tmp_path}/text.db").load("models:/a@b")
+
+
+def test_the_runs_of_a_models_experiment_are_counted_and_no_others(store: MlflowStore) -> None:
+    for _ in range(3):
+        store.register("tried", None, FILES, {})
+    store.register("another", None, FILES, {})
+    assert store.count_runs("tried") == 3
+    assert store.count_runs("nobody") is None
+
+
+def test_runs_are_counted_page_by_page(store: MlflowStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adapters.registry.mlflow_store.PAGE_RUNS", 2)
+    for _ in range(5):
+        store.register("paged", None, FILES, {})
+    assert store.count_runs("paged") == 5
+
+
+def test_where_there_is_no_registry_counting_makes_none(tmp_path: Path) -> None:
+    assert MlflowStore(f"sqlite:///{tmp_path}/var/mlflow.db").count_runs("anything") is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_server_that_is_not_there_is_asked_once_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, not listening: every connection is refused
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(UserError, match=f"the registry {address} cannot be used"):
+            MlflowStore(address).count_runs("anything")
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ

@@ -15,6 +15,7 @@ from daemon.engine import Engine
 from daemon.run_model import assemble
 from daemon.settings import Settings
 from daemon.training.train import train
+from daemon.vitals.forms import CALIBRATED
 from daemon.vitals.intervals import Interval
 from daemon.vitals.skill import Skill, SkillFigures
 from daemon.vitals.trades import TradeFigures
@@ -75,7 +76,8 @@ def learned(market: SimulatedMarket, settings: Settings) -> Lesson:
         at = matured.decided[scored] + first_ordinal_at
         said[scored, 0] = np.log(best[at, matured.instrument[scored]])
         judge.update(chunk.ordinal, len(chunk.minutes), matured, said, scored)
-    experts = {figures.name: figures for figures in engine.run.skill.figures()}
+    traded = (figures for figures in engine.run.skill.figures() if figures.form == CALIBRATED)
+    experts = {figures.name: figures for figures in traded}
     return Lesson(experts, judge.figures()[0], engine.run.trades.figures())
 
 

@@ -28,9 +28,12 @@ from daemon.events import (
     Snapshot,
     StateChange,
     TradingMode,
+    VitalChange,
+    VitalState,
     Warmup,
     decision_dtype,
 )
+from daemon.snapshot import SNAPSHOT_VERSION
 
 EXPERTS: Final = ("trees", "online", "base_rate")
 DECISION: Final = decision_dtype(EXPERTS)
@@ -149,6 +152,7 @@ def _batch(number: int, n_instruments: int) -> BatchRecord:
         )
         if trades
         else (),
+        vitals=(vital_change(number, minute),) if trades else (),
         refusals=(Refusal(minute=minute, subject=name, reason="no edge"),) if trades else (),
         book=BOOK,
     )
@@ -158,6 +162,20 @@ def _orders(number: int, minute: int, name: str) -> tuple[Order, ...]:
     return tuple(
         Order(id=number + at, minute=minute, instrument=name, quantity=Decimal(at) - 1, reason="entry")
         for at in range(2)
+    )
+
+
+def vital_change(number: int, minute: int) -> VitalChange:
+    return VitalChange(
+        minute=minute,
+        vital="calibration",
+        subject=EXPERTS[0],
+        before=VitalState.CLEAR,
+        after=VitalState.ALARM,
+        value=0.1 + number / 1000,
+        bound=-0.0,
+        cause="calibration error 12 %",
+        consequences="blend,retrain",
     )
 
 
@@ -183,7 +201,9 @@ def fill(number: int, minute: int, name: str) -> Fill:
 
 def snapshot(record: BatchRecord) -> Snapshot:
     state = {"cash": Decimal("1.50"), "levels": np.arange(6.0).reshape(2, 3), "names": ["a"]}
-    return Snapshot(batch=record.batch, seq=record.seq, minute=record.minute, version=1, state=state)
+    return Snapshot(
+        batch=record.batch, seq=record.seq, minute=record.minute, version=SNAPSHOT_VERSION, state=state
+    )
 
 
 def begin(writer: SqliteTapeWriter, n_instruments: int = 3) -> bytes:

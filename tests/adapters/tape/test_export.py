@@ -173,3 +173,15 @@ def test_a_folder_that_cannot_be_made_is_said(sample: samples.Sample, tmp_path: 
     (tmp_path / "out").touch()
     with SqliteTapeReader(sample.path) as reader, pytest.raises(TapeError, match="cannot be exported to"):
         export(reader, tmp_path / "out", REASONS)
+
+
+def test_alarms_and_moves_of_the_trading_state_are_there_with_their_cause(
+    sample: samples.Sample, frames: dict[str, pl.DataFrame]
+) -> None:
+    vitals = [change for record in sample.batches for change in record.vitals]
+    assert frames["vitals"]["cause"].to_list() == [change.cause for change in vitals]
+    assert frames["vitals"]["value"].to_list() == [change.value for change in vitals]
+    assert frames["vitals"]["time"].to_list() == [time_of(change.minute) for change in vitals]
+    assert set(frames["vitals"]["consequences"]) == {"blend,retrain"}
+    moves = [change for record in sample.batches for change in record.changes]
+    assert frames["states"]["after"].to_list() == [change.after.value for change in moves]

@@ -3,6 +3,7 @@
 import hashlib
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace as changed
 from decimal import Decimal
 from pathlib import Path
@@ -182,6 +183,37 @@ def test_the_file_says_what_it_is(sample: samples.Sample) -> None:
     assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISION,)]
     connection.close()
     assert sorted(file.name for file in sample.path.parent.iterdir()) == ["run.tape"]
+
+
+def made_older(path: Path) -> None:
+    """Take the file back to the schema before vitals."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE vital_change")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+
+
+def test_a_tape_of_the_schema_before_vitals_is_brought_up_while_no_batch_is_on_it(tmp_path: Path) -> None:
+    path = tmp_path / "run.tape"
+    with SqliteTapeWriter(path) as writer:
+        genesis = samples.begin(writer)
+    made_older(path)
+    batches = list(samples.batches(genesis, 5))
+    with SqliteTapeWriter(path) as writer:
+        writer.append(batches)
+    with SqliteTapeReader(path) as reader:
+        assert list(reader.batches()) == batches
+
+
+def test_a_tape_with_batches_from_before_vitals_is_refused_and_left_as_it_is(
+    sample: samples.Sample, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.tape"
+    path.write_bytes(sample.path.read_bytes())
+    made_older(path)
+    with pytest.raises(TapeVersionError, match="replay onto a new tape"):
+        SqliteTapeWriter(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
 
 
 # --- groups that the tape could not give back are refused whole ----------------------------------------

@@ -1,13 +1,14 @@
 """Charts: where ticks, lines and marks come to stand."""
 
 import re
+from typing import Final
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.web.charts import Axes, Series, ticks
+from adapters.web.charts import Axes, Series, ticks, time_ticks
 
 
 @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
@@ -54,3 +55,46 @@ def test_a_line_without_any_movement_or_value_can_be_drawn(values: list[float | 
     svg = Axes([7, 7], [Series("line a", values), Series("band", values, values)]).svg("flat")
     assert "nan" not in svg
     ET.fromstring(svg)  # noqa: S314 - our own
+
+
+APRIL: Final = 28_532_160.0
+"""2024-04-01 00:00 in epoch minutes, a Monday."""
+
+
+@pytest.mark.parametrize(
+    ("days", "texts"),
+    [
+        (0.25, ["01 Apr 00:00", "01:00", "02:00", "03:00", "04:00", "05:00", "06:00"]),
+        (1.5, ["01 Apr 00:00", "06:00", "12:00", "18:00", "02 Apr 00:00", "06:00", "12:00"]),
+        (4.0, ["01 Apr 2024", "02 Apr", "03 Apr", "04 Apr", "05 Apr"]),
+        (60.0, ["01 Apr 2024", "15 Apr", "29 Apr", "13 May", "27 May"]),
+        (200.0, ["01 Apr 2024", "01 May", "01 Jun", "01 Jul", "01 Aug", "01 Sep", "01 Oct"]),
+        (400.0, ["01 May 2024", "01 Jul", "01 Sep", "01 Nov", "01 Jan 2025", "01 Mar", "01 May"]),
+        (3_000.0, ["01 Jan 2026", "01 Jan 2028", "01 Jan 2030", "01 Jan 2032"]),
+    ],
+)
+def test_the_time_axis_has_round_moments_and_says_the_year_where_it_begins(
+    days: float, texts: list[str]
+) -> None:
+    assert [text for _, text in time_ticks(APRIL, APRIL + days * 1440, 7)] == texts
+
+
+@given(st.floats(0, 5e7), st.floats(1, 1e7), st.integers(2, 12))
+@settings(max_examples=50)
+def test_moments_of_the_time_axis_ascend_inside_it_and_are_few(first: float, span: float, most: int) -> None:
+    at = [place for place, _ in time_ticks(first, first + span, most)]
+    assert at == sorted(set(at))
+    assert all(first <= place <= first + span for place in at)
+    assert len(at) <= most + 1
+
+
+def test_a_line_divides_a_chart_only_inside_it_and_its_text_stays_inside_too() -> None:
+    axes = Axes([0, 1000], [Series("line a", [1.0, 2.0])])
+    axes.divide(1000, "at the end")
+    axes.divide(-5, "before")
+    assert "divide" not in axes.svg("nothing")
+    axes.divide(900, "late")
+    axes.divide(100, "early")
+    svg = axes.svg("twice")
+    assert re.search(r'text-anchor="end">late', svg)
+    assert re.search(r'text-anchor="start">early', svg)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from adapters.prometheus.families import FAMILIES
 from daemon.commands._figures import Meter
 from daemon.commands._views import Watcher
 from daemon.engine import Engine
@@ -19,7 +20,7 @@ N_MINUTES = 500
 def metered(engine: Engine, batches: list[BatchRecord], shown: int = 50, parts: int = 3) -> Meter:
     """A meter that has seen these batches in some parts."""
     watcher = Watcher(engine, first_traded(), first_traded() + N_MINUTES)
-    meter = Meter(engine, watcher, shown)
+    meter = Meter(engine, watcher, shown, first_traded())
     for part in np.array_split(np.arange(len(batches)), parts):
         group = [batches[i] for i in part]
         watcher.see(group)
@@ -81,22 +82,7 @@ def test_pending_labels_are_the_scored_decisions_that_were_not_judged(
     engine, batches = run
     figures = metered(engine, batches).figures()
     scored = sum(len(record.decisions) for record in batches) // engine.dtype.itemsize
-    assert figures["labels_pending"][()] == scored - figures["expert_labels"]["blend",] > 0
-
-
-def test_the_predicted_edge_is_that_of_the_entries(run: tuple[Engine, list[BatchRecord]]) -> None:
-    engine, batches = run
-    edges = []
-    for record in batches:
-        rows = np.frombuffer(record.decisions, engine.dtype)
-        of = {engine.run.names[row["instrument"]]: float(row["edge"]) for row in rows}
-        edges += [
-            abs(of[order.instrument])
-            for order in record.orders
-            if order.reason in {"entry", "add", "reversal"}
-        ]
-    figures = metered(engine, batches).figures()
-    assert figures["edge_predicted_ratio"][()] == pytest.approx(float(np.mean(edges)))
+    assert figures["labels_pending"][()] == scored - figures["expert_labels"]["blend", "calibrated"] > 0
 
 
 def test_the_parts_in_which_batches_come_change_nothing(run: tuple[Engine, list[BatchRecord]]) -> None:
@@ -153,7 +139,8 @@ def test_an_instrument_that_left_has_no_series_any_more() -> None:
     engine = fresh_engine()
     gone = engine.run.names[1]
     watcher = Watcher(engine, first_traded(), first_traded() + 80)
-    meter = Meter(engine, watcher, 50)
+    meter = Meter(engine, watcher, 50, first_traded())
+    figures = meter.figures()
     minutes = traded(80)
     steps: list[list[AnyEvent | Minutes]] = [
         [minutes[:40]],
@@ -163,8 +150,70 @@ def test_an_instrument_that_left_has_no_series_any_more() -> None:
         batches, _ = decided(engine, inputs)
         watcher.see(batches)
         meter.see(batches)
-        figures = meter.figures()
+        before, figures = figures, meter.figures()
         series = figures["instrument_last_traded_bar_timestamp_seconds"]
         assert set(series) == {(name,) for name in engine.run.names}
-    assert (gone,) not in series
-    assert (gone,) not in figures["position_weight_ratio"]
+    for name, served in figures.items():
+        assert not [labels for labels in served if gone in labels], name
+    assert set(figures["instrument_bars_expected_total"]) == {(name,) for name in engine.run.names}
+    for name in (name for name in before if name.startswith("bar") and name.endswith("_total")):
+        assert figures[name][()] >= before[name][()], f"{name} fell: that looks like a restart"
+    assert figures["bars_expected_total"] == {(): 4 * 40 + 3 * 40}
+
+
+def test_no_counter_of_a_run_ever_falls(run: tuple[Engine, list[BatchRecord]]) -> None:
+    engine = fresh_engine()
+    watcher = Watcher(engine, first_traded(), first_traded() + N_MINUTES)
+    meter = Meter(engine, watcher, 50, first_traded())
+    before = meter.figures()
+    counters = [family.name for family in FAMILIES if family.kind == "counter"]
+    for part in cut(traded(N_MINUTES), range(50, N_MINUTES, 50)):
+        batches, _ = decided(engine, [part])
+        watcher.see(batches)
+        meter.see(batches)
+        now = meter.figures()
+        for name in counters:
+            for labels, count in before.get(name, {}).items():
+                assert now[name][labels] >= count, (name, labels)
+        before = now
+    assert before["trades_closed_total"]
+
+
+def test_trades_keep_their_instrument_when_another_leaves() -> None:
+    engine = fresh_engine()
+    names = engine.run.names
+    minutes = traded(400)
+    decided(engine, [minutes[:300]])
+    before = {names[i]: trip.exit_minute for i, trip in engine.run.last_trips.by_instrument.items()}
+    recent = [names[trip.instrument] for trip in engine.run.last_trips.recent]
+    gone = names[0]
+    assert {gone, names[3]} <= before.keys()
+    engine.apply(UniverseChanged(removed=(gone,)))
+    trips, kept = engine.run.last_trips, engine.run.names
+    after = {kept[i]: trip.exit_minute for i, trip in trips.by_instrument.items()}
+    assert after == {name: minute for name, minute in before.items() if name != gone}
+    assert [kept[trip.instrument] for trip in trips.recent] == [name for name in recent if name != gone]
+
+
+def test_a_run_that_is_taken_up_again_knows_since_when_its_marks_stand() -> None:
+    engine = fresh_engine()
+    minutes = traded(200)
+    batches, _ = decided(engine, [minutes])
+    held = [engine.run.names.index(p.instrument) for p in watching(engine, batches).live().positions]
+    absent = np.zeros((7, 4), dtype=np.bool_)
+    absent[:, held[0]] = True
+    more, _ = decided(engine, [without(traded(7, first=200), absent)])
+    again = Watcher(engine, more[-1].minute + 1, more[-1].minute + 10, more[-1].book)
+    series = Meter(engine, again, 50, first_traded()).figures()[
+        "instrument_last_traded_bar_timestamp_seconds"
+    ]
+    assert series[engine.run.names[held[0]],] == (batches[-1].minute + 1) * 60.0
+    others = {at for name, at in series.items() if name != (engine.run.names[held[0]],)}
+    assert others <= {(more[-1].minute + 1) * 60.0}
+
+
+def watching(engine: Engine, batches: list[BatchRecord]) -> Watcher:
+    """A watcher that has seen these batches."""
+    watcher = Watcher(engine, first_traded(), first_traded() + N_MINUTES)
+    watcher.see(batches)
+    return watcher

@@ -55,7 +55,9 @@ def test_export_writes_the_files_and_names_them(
 ) -> None:
     assert main(["tape", "export", str(sample.path), "--out", str(tmp_path / "out")]) == 0
     named = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert [Path(name).stem for name in named] == ["bars", "decisions", "orders", "fills", "equity", "events"]
+    assert [Path(name).stem for name in named] == [
+        *("bars", "decisions", "orders", "fills", "equity", "states", "vitals", "events")
+    ]
     decisions = pl.read_parquet(tmp_path / "out" / "decisions.parquet")
     assert decisions["reason"].unique().to_list() == ["no_edge"]
 

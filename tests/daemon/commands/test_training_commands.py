@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import lightgbm
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from adapters.clock import SystemClock
 from adapters.registry import FolderStore, MlflowStore
 from daemon.__main__ import main
 from daemon.commands._formulas import read_formulas
@@ -77,6 +79,7 @@ def test_a_model_is_trained_from_csv_reported_and_registered(
 def test_a_model_from_files_is_the_model_from_memory(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    before_s = int(SystemClock().epoch_s())
     assert main(["train", *common(folder, "--out", str(folder / "model"), "--name", "mine")]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"model: {folder / 'model'}"
     bundle = Bundle.from_files(FolderStore(folder / "model").load(str(folder / "model"))[1])
@@ -84,7 +87,9 @@ def test_a_model_from_files_is_the_model_from_memory(
     direct = train(
         market(), Settings.model_validate_json(bundle.settings_json), name="mine", span=span
     ).bundle
-    assert bundle.to_files() == direct.to_files()
+    assert bundle.trained_at is not None
+    assert before_s <= bundle.trained_at <= SystemClock().epoch_s()
+    assert bundle.to_files() == replace(direct, trained_at=bundle.trained_at).to_files()
 
 
 def test_a_foreign_model_is_packed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,6 +98,7 @@ def test_a_foreign_model_is_packed(folder: Path, capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().out.startswith("calibrated on ")
     bundle = Bundle.from_files(FolderStore(folder / "packed").load(str(folder / "packed"))[1])
     assert set(bundle.schema.names) == set(FEATURES)
+    assert bundle.trained_at is not None
 
 
 @pytest.mark.parametrize("listed", ["file", "words"])

@@ -38,9 +38,15 @@ def test_the_default_is_eighty_scale_free_features_and_three_polars_calls_a_minu
     assert all(formula.unit and formula.source for formula in default.formulas)
 
 
-def test_short_features_look_back_at_most_240_rows() -> None:
-    assert 40 <= len(plan(groups=("short",)).names) < 80
-    assert plan(groups=("short",)).history_rows <= 241
+def test_short_features_are_all_scale_free_ones_with_windows_of_at_most_a_day_of_rows() -> None:
+    short = plan(groups=("short",))
+    assert short.history_rows == 1_442  # the change of one row before a window, and the row itself
+    left_out = [f for f in catalogue().values() if f.name not in short.names and "raw" not in f.groups]
+    assert [formula.name for formula in left_out] == [
+        "same_minute_volume_5d",
+        "same_minute_move_5d",
+        "same_minute_return_5d",
+    ]
 
 
 def test_groups_names_and_exclusions_choose_features_in_the_catalogues_order() -> None:

@@ -46,6 +46,7 @@ def sample() -> Bundle:
         psi={"edges": {"feature_0": np.array([-np.inf, 0.0, np.inf])}, "counts": np.arange(4)},
         ranges={"start": 28_000_000, "end": 28_010_000},
         metrics={"log_loss": 1.05},
+        trained_at=1_700_000_000,
     )
 
 
@@ -65,7 +66,17 @@ def test_it_comes_back_as_it_was_and_equal_bundles_give_equal_bytes() -> None:
         "formulas",
         "quanta",
     )
-    for name in (*plain, "trees", "trees_scale", "learners", "calibrators", "edge", "ranges", "metrics"):
+    for name in (
+        *plain,
+        "trees",
+        "trees_scale",
+        "learners",
+        "calibrators",
+        "edge",
+        "ranges",
+        "metrics",
+        "trained_at",
+    ):
         assert getattr(back, name) == getattr(sample(), name), name
     np.testing.assert_array_equal(back.psi["edges"]["feature_0"], [-np.inf, 0.0, np.inf])
     assert back.psi["counts"].dtype == np.int64
@@ -80,6 +91,12 @@ def test_experts_from_a_bundle_say_the_same_bits() -> None:
     )
     restored = OnlineLearner(FEATURES, OnlineSettings()).restored(back.learners["online"])
     np.testing.assert_array_equal(restored.run(random_batch(2, 50)), taught().run(random_batch(2, 50)))
+
+
+def test_a_bundle_that_does_not_say_when_it_was_made_is_read() -> None:
+    files = sample().to_files()
+    without = signed(files, "bundle.json", lambda c: {k: v for k, v in c.items() if k != "trained_at"})
+    assert Bundle.from_files(without).trained_at is None
 
 
 def test_a_bundle_without_trees_has_no_file_for_them() -> None:
@@ -148,6 +165,8 @@ def signed(files: dict[str, bytes], name: str, change: Any) -> dict[str, bytes]:
             "bundle.json: labels is missing",
         ),
         ("bundle.json", lambda c: {**c, "labels": {"horizon_minutes": 0}}, "bundle.json: .*horizon_minutes"),
+        ("bundle.json", lambda c: {**c, "ranges": 5}, "bundle.json: "),
+        ("bundle.json", lambda c: {**c, "trained_at": "May"}, "bundle.json: trained_at is 'May', not whole"),
         (
             "features.json",
             lambda c: {**c, "quanta": {"binance:A": [1]}},

@@ -96,6 +96,26 @@ def test_it_is_the_bare_river_pipeline_taught_before_it_predicts() -> None:
         np.testing.assert_allclose(np.exp(logp), expected, rtol=1e-12)
 
 
+@given(st.integers(0, 10_000), st.floats(1e-3, 1e3), st.sampled_from([0.0, 0.01]))
+def test_it_predicts_a_minute_at_once_with_the_bits_of_river_row_by_row(
+    seed: int, scale: float, l2: float
+) -> None:
+    one = learner(l2)
+    values, moves = rows_with_moves(seed, 60)
+    values[:, 1] = 3.0  # a feature without variance
+    for taught in range(0, 60, 20):
+        rows = slice(taught, taught + 20)
+        none: Any = (np.zeros(0), values[:0])
+        one.run(batch_of(1, none, (np.zeros(20), values[rows], moves[rows])))
+        asked = values * scale
+        river = pipeline_of(one)
+        expected = [
+            list(river.predict_proba_one(dict(zip(FEATURES, row, strict=True))).values())
+            for row in asked.tolist()
+        ]
+        assert one._predict(asked).tolist() == expected
+
+
 def test_it_predicts_before_it_is_taught_the_label_of_a_later_minute() -> None:
     values, _ = rows_with_moves(3, 2)
     said = learner().run(batch_of(2, ([0, 1], values), ([1], values[:1], [2])))

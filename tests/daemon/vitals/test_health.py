@@ -65,7 +65,7 @@ def test_the_calibration_table_shows_every_series_with_its_detectors() -> None:
         drift={"features": FIGURES},
         calibration=(
             CalibrationFigures("blend", 100, 0.6123, 0.0234, 0.081, 0.47, 0.49),
-            CalibrationFigures("signals", 0, *[math.nan] * 5),
+            CalibrationFigures("signals", 0, math.nan, math.nan, math.nan, math.nan, math.nan),
         ),
         changes=tuple(
             ChangeFigures(name, {"adwin": 1, "page_hinkley": 2}, {"adwin": 5, "page_hinkley": 9})

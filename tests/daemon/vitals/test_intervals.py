@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy.stats import t as student
 
-from daemon.vitals.intervals import NORMAL_95, ratio_interval, student_95
+from daemon.vitals.intervals import NORMAL_95, ratio_interval, rolling_interval, student_95
 
 
 def standard_error(totals: np.ndarray, counts: np.ndarray, lag: int) -> float:
@@ -90,3 +90,10 @@ def test_an_interval_says_on_which_side_of_zero_it_lies() -> None:
         (False, False),
     ]
     assert math.isfinite(around.low)
+
+
+def test_a_longer_window_takes_a_longer_lag_and_a_short_one_that_of_the_labels() -> None:
+    values, ones = np.random.default_rng(5).standard_normal(200), np.ones(200)
+    assert rolling_interval(values, ones, 8) == ratio_interval(values, ones, 40)
+    assert rolling_interval(values[:30], ones[:30], 8) == ratio_interval(values[:30], ones[:30], 8)
+    assert rolling_interval(values[:16], ones[:16], 8) is None

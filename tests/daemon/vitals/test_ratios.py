@@ -6,13 +6,23 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from daemon.vitals.ratios import MIN_DAYS, Figure, Yardstick, figures, mean_figure, resamples
+from daemon.vitals.ratios import (
+    DEFLATED,
+    MIN_DAYS,
+    PROBABILISTIC,
+    Figure,
+    Trials,
+    Yardstick,
+    figures,
+    mean_figure,
+    resamples,
+)
 
 YEAR = 365
 
 
 def by(benchmark: np.ndarray, n_trials: int | None = None) -> Yardstick:
-    return Yardstick(YEAR, benchmark, n_trials, seed=3)
+    return Yardstick(YEAR, benchmark, Trials(n_trials, "the test"), seed=3)
 
 
 def pair(n_days: int = 120) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +59,7 @@ def test_every_ratio_is_what_its_published_formula_gives() -> None:
     found = named(r, b)
     for name, value in expected.items():
         assert found[name].value == pytest.approx(value, rel=1e-9), name
-    assert set(found) - set(expected) == {"probabilistic Sharpe probability"}
+    assert set(found) - set(expected) == {PROBABILISTIC, DEFLATED}
 
 
 def test_below_thirty_days_only_the_return_is_told_and_nothing_has_an_interval() -> None:
@@ -59,14 +69,14 @@ def test_below_thirty_days_only_the_return_is_told_and_nothing_has_an_interval()
     assert first.low is None
     assert [figure.value for figure in rest] == [None] * len(rest)
     assert {figure.note for figure in rest} == {"withheld: 29 of 30 days"}
-    assert rest[-1].name == "deflated Sharpe probability"
+    assert rest[-1].name == DEFLATED
 
 
 def test_from_thirty_days_on_every_ratio_stands_inside_its_interval() -> None:
     r, b = pair(MIN_DAYS)
-    for figure in figures(r, by(b)):
+    for figure in figures(r, by(b, n_trials=9)):
         assert figure.value is not None, figure
-        if "probability" not in figure.name:
+        if figure.name not in {PROBABILISTIC, DEFLATED}:
             assert figure.low is not None
             assert figure.high is not None
             assert figure.low < figure.high
@@ -86,7 +96,7 @@ def test_the_interval_of_a_mean_covers_it_where_days_are_alike() -> None:
     n_covered = 0
     for seed in range(200):
         daily = generator.normal(1.0, 2.0, 120)
-        figure = mean_figure("x", "ratio", daily, Yardstick(YEAR, daily, None, seed))
+        figure = mean_figure("x", "ratio", daily, Yardstick(YEAR, daily, seed=seed))
         assert figure.low is not None
         assert figure.high is not None
         n_covered += figure.low <= 1.0 <= figure.high
@@ -100,3 +110,20 @@ def test_resamples_are_the_same_for_a_seed_and_made_of_whole_blocks() -> None:
     assert picks.shape == (1000, 100)
     follows = (picks[:, 1:] - picks[:, :-1]) % 100 == 1
     assert follows.mean() > 0.75
+
+
+def test_without_a_number_of_trials_the_deflated_ratio_is_withheld_with_the_reason() -> None:
+    r, b = pair()
+    figure = named(r, b)[DEFLATED]
+    assert figure.value is None
+    assert figure.note == "withheld: the test"
+    one, many = ({f.name: f for f in figures(r, by(b, n))} for n in (1, 50))
+    assert one[DEFLATED].value == one[PROBABILISTIC].value
+    assert (many[DEFLATED].value or 0.0) < (one[DEFLATED].value or 0.0)
+
+
+def test_without_intervals_the_ratios_are_the_same_and_say_so() -> None:
+    r, b = pair()
+    quick = figures(r, Yardstick(YEAR, b, Trials(9, ""), seed=3, intervals=False))
+    assert [f.value for f in quick] == [f.value for f in figures(r, by(b, 9))]
+    assert all(f.low is None and f.note.startswith("no interval") for f in quick)

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 from sklearn.metrics import log_loss
 
+from daemon.labels import Matured
 from daemon.vitals.baselines import Baselines
 from daemon.vitals.skill import Skill, SkillFigures
 
@@ -246,3 +248,65 @@ def test_memory_is_bounded_by_the_window(judged: Make) -> None:
         sizes.append(live["buckets"]["sums"].shape[0])
     assert max(sizes[15:]) <= 1440 // (7 // 4) + 1
     assert sizes[-1] == sizes[15]
+
+
+def test_an_expert_is_judged_before_its_calibrator_too_and_the_gain_is_paired(judged: Make) -> None:
+    run = judged(14)
+    skill = Skill(("trees", "blend"), run.n_instruments, run.horizon, run.span, 1440, raw=("trees",))
+    ordinal, n_minutes, matured, said, known = run.cut(0, run.n_minutes)
+    skill.update(ordinal, n_minutes, matured, said[:, [0, 2, 1]], known)
+    plain = Skill(("trees", "blend", "other"), run.n_instruments, run.horizon, run.span, 1440)
+    plain.update(ordinal, n_minutes, matured, said[:, [0, 2, 1]], known)
+    trees, blend, raw = skill.figures()
+    assert [(f.name, f.form) for f in skill.figures()] == [
+        ("trees", "calibrated"),
+        ("blend", "calibrated"),
+        ("trees", "raw"),
+    ]
+    assert replace(raw, name="other", form="calibrated") == plain.figures()[2]
+    assert trees.over_raw is not None
+    assert blend.over_raw is raw.over_raw is None
+
+
+def test_what_calibration_brings_is_narrower_than_two_intervals_apart() -> None:
+    generator = np.random.default_rng(15)
+    n, horizon = 4_000, 5
+    market = np.convolve(generator.standard_normal(n + horizon), np.ones(horizon), "valid")[:n]
+    label = np.where(market > 1.0, 2, np.where(market < -1.0, 0, 1)).astype(np.int8)
+    logits = generator.standard_normal((n, 3)) * 0.5
+    raw = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    softer = 0.5 * raw - np.log(np.exp(0.5 * raw).sum(axis=1, keepdims=True))
+    matured = Matured(
+        at=np.arange(n),
+        decided=np.arange(n) - 6,
+        instrument=np.zeros(n, dtype=np.int64),
+        label=label,
+        ret=market,
+        weight=np.ones(n),
+        sigma=np.ones(n),
+        catch_up=np.zeros(n, dtype=np.bool_),
+        void=np.zeros((n, 2), dtype=np.int64),
+    )
+    skill = Skill(("trees",), 1, horizon, 12, 14_400, raw=("trees",))
+    said = np.stack([softer, raw], axis=1)
+    skill.update(0, n, matured, said, matured.decided >= 0)
+    after, before = skill.figures()
+    assert after.over_raw is not None
+    assert after.skill_interval is not None
+    assert before.skill_interval is not None
+    assert after.over_raw.mean == pytest.approx(after.skill - before.skill)
+    assert after.over_raw.above_zero
+    reach = after.over_raw.high - after.over_raw.mean
+    assert reach < after.skill_interval.high - after.skill + before.skill_interval.high - before.skill
+
+
+def test_an_accuracy_that_hardly_ever_differs_from_the_majoritys_has_no_interval(judged: Make) -> None:
+    run = judged(16)
+    base = Baselines(run.span, run.n_instruments).judge(0, run.n_minutes, run.matured, run.known)
+    run.said[:, 2] = base.logp
+    different = np.nonzero(run.known)[0][::200]
+    run.said[different, 2] = run.said[different, 0]
+    trees, _, blend = played(run).figures()
+    assert trees.over_majority is not None
+    assert blend.over_majority is None
+    assert blend.skill_interval is not None

@@ -8,18 +8,19 @@ import pytest
 
 from daemon.events import TradingMode
 from daemon.policy.funnel import FunnelCounts
+from daemon.vitals.alarms import Alarm
+from daemon.vitals.calibration import CalibrationFigures
 from daemon.vitals.drawdown import DrawdownFigures
+from daemon.vitals.held import HeldPosition
 from daemon.vitals.intervals import Interval
+from daemon.vitals.moment import clock
 from daemon.vitals.skill import SkillFigures
+from daemon.vitals.skill_panels import accuracy_panel, gain_panel, skill_panel
 from daemon.vitals.summary import (
     Banded,
-    HeldPosition,
     LiveView,
     RecentTrade,
     RunSummary,
-    accuracy_panel,
-    clock,
-    skill_panel,
 )
 from daemon.vitals.trades import TradeFigures
 
@@ -115,7 +116,8 @@ def test_every_row_of_a_panel_has_as_many_cells_as_its_header(summary: RunSummar
 def test_what_cannot_be_known_is_a_dash_not_a_number(summary: RunSummary) -> None:
     text = text_of(replace(summary, seconds=None, trades=TradeFigures(0, 0.0, 0.0, 0.0, 0.0, 0.0, None)))
     assert "speed | -" in text
-    assert "net, 95 % interval | -" in text
+    assert "closed round trips | none" in text
+    assert "bps a trade |" not in text
     assert "nan" not in text
     (_, _, (row,)) = skill_panel("skill", (SILENT,))
     assert row[2] == row[5] == "-"
@@ -165,7 +167,27 @@ def test_a_live_view_is_tables_or_one_line() -> None:
     endless = replace(view, done=None)
     assert not endless.line().startswith("42%")
     assert endless.panels()[0][2][0] == ("minute", "2024-01-01 00:00")
+    alarm = Alarm("skill", "blend", MINUTE, -0.1, 0.0, "below", ("no_entry",))
+    warned = replace(view, alarms=(alarm,))
+    assert warned.line().endswith("state no_entry  alarms 1")
+    assert warned.panels()[-1][2][0][-1] == "below"
 
 
 def test_minutes_are_told_in_utc() -> None:
     assert clock(0) == "1970-01-01 00:00"
+
+
+def test_what_calibration_brings_is_told_of_the_experts_that_have_a_calibrator() -> None:
+    after = replace(BLEND, name="trees", skill=0.003, over_raw=Interval(0.05, 0.04, 0.06))
+    before = replace(BLEND, name="trees", skill=-0.047, form="raw")
+    honesty = (
+        CalibrationFigures("trees", 8000, 0.61, 0.012, 0.08, 0.47, 0.48),
+        CalibrationFigures("blend", 8000, 0.60, 0.01, 0.09, 0.47, 0.47),
+        CalibrationFigures("trees", 8000, 0.68, 0.095, 0.07, 0.46, 0.59, "raw"),
+    )
+    _, columns, rows = gain_panel((after, BLEND, before), honesty)
+    assert len(columns) == len(rows[0])
+    assert rows == (
+        ("trees", "-47.0", "+3.0", "+50.0 ±10.0", "9.5", "1.2", "0.680", "0.610", "59.0", "48.0", "47.0"),
+    )
+    assert [row[0] for row in skill_panel("skill", (after, BLEND, before))[2]] == ["trees", "blend"]
