@@ -1,19 +1,16 @@
 """The venues that papertape knows, by the name that stands before the colon in an instrument's name."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from random import Random
 from typing import Final
 
 from adapters.exchanges.binance import BinanceSpot, binance_usd_m
 from adapters.exchanges.bybit import Bybit, bybit_linear
 from adapters.exchanges.coinbase import Coinbase
-from adapters.exchanges.feed import ExchangeFeed, FeedRules
 from adapters.exchanges.kraken import Kraken
 from adapters.exchanges.okx import Okx
 from adapters.exchanges.venue import Venue
 from daemon.errors import FeedError
-from daemon.ports import LiveClock
 
 KnownVenue = BinanceSpot | Bybit | Coinbase | Kraken | Okx
 
@@ -47,11 +44,3 @@ def venue_of(name: str, stream_url: str | None = None, history_url: str | None =
         stream=replace(venue.stream, url=stream_url or venue.stream.url),
         history=replace(venue.history, url=history_url or venue.history.url),
     )
-
-
-def feed_of(
-    venue: Venue, instruments: Sequence[str], clock: LiveClock, chance: Random, rules: FeedRules | None = None
-) -> ExchangeFeed:
-    """Return the feed of instruments (`venue:SYMBOL`) of one venue."""
-    symbols = [name.removeprefix(f"{venue.name}:") for name in instruments]
-    return ExchangeFeed(venue, symbols, clock, chance, rules)

@@ -7,7 +7,8 @@ from random import Random
 
 import pytest
 
-from adapters.exchanges.catalogue import feed_of, venue_of
+from adapters.exchanges.catalogue import venue_of
+from adapters.exchanges.feed import ExchangeFeed
 from adapters.simulator.book import Book
 from adapters.simulator.exchange import SimulatedExchange
 from adapters.simulator.faults import Fault
@@ -19,7 +20,8 @@ from daemon.feed import BarClosed, FeedMessage
 
 MARKET = SimulatedMarket(seed=3, n_instruments=3, n_minutes=3_000)
 NOW = MARKET.first_minute + 1_500
-NAMES = tuple(f"binance:{symbol}" for symbol in Book(MARKET).symbols)
+SYMBOLS = tuple(Book(MARKET).symbols)
+NAMES = tuple(f"binance:{symbol}" for symbol in SYMBOLS)
 SPEED = 1_200.0
 """A minute of the exchange takes 50 ms."""
 
@@ -51,7 +53,7 @@ async def connected() -> AsyncIterator[tuple[SimulatedExchange, Heard]]:
         clock = FollowingClock(f"ws://127.0.0.1:{port}/papertape/clock")
         async with clock.following():
             venue = venue_of("binance", f"ws://127.0.0.1:{port}/stream", f"http://127.0.0.1:{port}")
-            feed = feed_of(venue, NAMES, clock, Random(1))
+            feed = ExchangeFeed(venue, SYMBOLS, clock, Random(1))
 
             async def listen() -> None:
                 async for message in feed.messages():
@@ -118,7 +120,7 @@ async def test_every_bar_of_a_healthy_exchange_comes_and_nobody_is_lost() -> Non
         (Fault(fault="delay", for_s=300.0, seconds=5.0), None),
         (Fault(fault="duplicate", for_s=300.0), False),
         (Fault(fault="out_of_order", for_s=300.0), False),
-        (Fault(fault="silence", for_s=400.0, symbols=(NAMES[0].partition(":")[2],)), True),
+        (Fault(fault="silence", for_s=400.0, symbols=SYMBOLS[:1]), True),
     ],
     ids=lambda value: f"{value.fault}-{len(value.symbols)}" if isinstance(value, Fault) else str(value),
 )
