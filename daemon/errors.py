@@ -97,3 +97,9 @@ class HistoryTooOldError(FeedError):
         """Keep `first_minute`, the oldest epoch minute that can be asked for."""
         super().__init__(f"the history of {instrument} begins at epoch minute {first_minute}")
         self.first_minute = first_minute
+
+
+class UnknownVenueError(FeedError, UserError):
+    """No venue of that name is known; says which are."""
+
+    exit_code = 2

@@ -28,5 +28,6 @@ COMMAND_LINES: tuple[str, ...] = (
     ),
     "verify run.tape",
     "report run.tape --html report.html",
+    "download binance BTCUSDT --from 2024-01-01 --to 2024-01-03 --dry-run",
     "pack --model demo/model/trees.txt --bars exported/bars.parquet --config small.yaml --out packed",
 )

@@ -10,7 +10,7 @@ from adapters.exchanges.coinbase import Coinbase
 from adapters.exchanges.kraken import Kraken
 from adapters.exchanges.okx import Okx
 from adapters.exchanges.venue import Venue
-from daemon.errors import FeedError
+from daemon.errors import UnknownVenueError
 
 KnownVenue = BinanceSpot | Bybit | Coinbase | Kraken | Okx
 
@@ -34,10 +34,10 @@ def venue_of(name: str, stream_url: str | None = None, history_url: str | None =
         history_url: Scheme and host of its REST history.
 
     Raises:
-        FeedError: There is no such venue; says which there are.
+        UnknownVenueError: There is no such venue; says which there are.
     """
     if name not in VENUES:
-        raise FeedError(f"there is no venue {name!r}; there are {', '.join(VENUES)}")
+        raise UnknownVenueError(f"there is no venue {name!r}; there are {', '.join(VENUES)}")
     venue = VENUES[name]()
     return replace(
         venue,

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from adapters.exchanges.catalogue import VENUES, venue_of
-from daemon.errors import FeedError
+from daemon.errors import UnknownVenueError
 
 MINUTE = 28_333_333
 MS = MINUTE * 60_000
@@ -103,5 +103,7 @@ def test_a_venues_addresses_can_be_others_than_its_own() -> None:
 
 
 def test_an_unknown_venue_is_an_error_that_names_the_known_ones() -> None:
-    with pytest.raises(FeedError, match="there are binance, binance_um, bybit, bybit_linear, coinbase"):
+    with pytest.raises(
+        UnknownVenueError, match="there are binance, binance_um, bybit, bybit_linear, coinbase"
+    ):
         venue_of("mtgox")
