@@ -52,7 +52,7 @@ def command(
     from adapters.exchanges.feed import ExchangeFeed
     from adapters.files.downloads import Download
     from daemon.errors import UserError
-    from daemon.vitals.summary import clock
+    from daemon.vitals.moment import clock
 
     known = venue_of(venue, history_url=history_url)
     last = min(until if until is not None else 1 << 40, int(SystemClock().epoch_s() // 60)) - 1
@@ -92,7 +92,7 @@ async def _fetch(feed: "ExchangeFeed", download: "Download", spans: Sequence[Spa
 async def _bars(feed: "ExchangeFeed", name: str, first: int, last: int) -> Sequence["BarClosed"]:
     """Return the bars of a span, or of what is left of it at the venue."""
     from daemon.errors import HistoryTooOldError
-    from daemon.vitals.summary import clock
+    from daemon.vitals.moment import clock
 
     while first <= last:
         try:
