@@ -97,6 +97,7 @@ class ExchangeFeed:
     async def messages(self) -> AsyncIterator[FeedMessage]:
         """Connect and yield what comes, for ever (`Feed.messages`)."""
         self._covered = dict.fromkeys(self._symbols, self._last_over())
+        self._queue = asyncio.Queue(self._rules.queue_frames)
         working = asyncio.create_task(self._work())
         try:
             while (messages := await self._queue.get()) is not None:
