@@ -75,7 +75,7 @@ class FollowingClock:
             FeedError: There is no clock at this address, or it stopped (in an exception group).
         """
         try:
-            socket = await connect(self._url, compression=None, ping_interval=None)
+            socket = await connect(self._url, compression=None, ping_interval=None, close_timeout=1)
             await self._take(_TOLD.decode(await socket.recv()).now_ms)
             await self._answer(socket)
         except (OSError, WebSocketException, msgspec.DecodeError) as error:

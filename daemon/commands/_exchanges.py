@@ -7,6 +7,7 @@ from adapters.clock import SystemClock
 from adapters.exchanges.catalogue import venue_of
 from adapters.exchanges.feed import ExchangeFeed, FeedRules
 from adapters.simulator.follower import FollowingClock
+from daemon.errors import FeedError, SettingsError
 from daemon.ports import Feed
 from daemon.settings import Settings, VenueFeedSettings
 
@@ -30,7 +31,10 @@ def clock_and_feeds(settings: Settings) -> tuple[SystemClock | FollowingClock, "
     def make_feed(venue: str, instruments: tuple[str, ...]) -> Feed:
         at = settings.feeds.venues.get(venue, VenueFeedSettings())
         symbols = [name.partition(":")[2] for name in instruments]
-        known = venue_of(venue, at.stream_url, at.history_url)
+        try:
+            known = venue_of(venue, at.stream_url, at.history_url)
+        except FeedError as error:
+            raise SettingsError([f"universe: {error}"]) from error
         # Only waits are drawn from it: two daemons that lose a venue together come back apart.
         return ExchangeFeed(known, symbols, clock, Random(), rules)  # noqa: S311 - nothing is secret here
 

@@ -76,7 +76,7 @@ class LiveRun:
         self._answers: deque[Answer] = deque()
         self._woken, self._idle = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._requests: set[asyncio.Task[None]] = set()
+        self._requests: dict[asyncio.Task[None], float] = {}
         self._events: list[AnyEvent] = []
         self._told: list[tuple[AnyEvent, asyncio.Future[None]]] = []
         self._diagnostics = NO_DIAGNOSTICS
@@ -93,10 +93,12 @@ class LiveRun:
         return len(self._requests)
 
     async def settled(self, patience_s: float = 0.0) -> None:
-        """Wait until all that has come is decided, and `patience_s` for history that is under way."""
+        """Wait until all that has come is decided, and for history until `patience_s` after it was asked."""
         await self._idle.wait()
-        if self._requests and patience_s:
-            await asyncio.wait(tuple(self._requests), timeout=patience_s)
+        loop = asyncio.get_running_loop()
+        while young := {task: at for task, at in self._requests.items() if loop.time() < at + patience_s}:
+            remaining_s = max(young.values()) + patience_s - loop.time()
+            await asyncio.wait(tuple(young), timeout=max(0.0, remaining_s))
             await self._idle.wait()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -197,8 +199,8 @@ class LiveRun:
             drained = self.sequencer.drain()
             for ask in drained.asks:
                 request = self._start(group, self._fetch(ask))
-                self._requests.add(request)
-                request.add_done_callback(self._requests.discard)
+                self._requests[request] = asyncio.get_running_loop().time()
+                request.add_done_callback(self._requests.pop)
             await self._decide(drained, stop, thread)
         await self._in(thread, lambda: self._commit((), self._engine.snapshot(), self._take_diagnostics()))
 
