@@ -18,26 +18,23 @@ from dataclasses import dataclass
 from typing import Final
 
 from daemon.bars.asking import Answer, Ask, Asking
+from daemon.bars.deadlines import MINUTE_MS, Deadlines
 from daemon.bars.frame_counts import FrameCounts
-from daemon.bars.lane import HELD_MINUTES, Came, Lane, LaneCounts, LaneStart
+from daemon.bars.lane import HELD_MINUTES, Lane, LaneCounts, LaneStart
 from daemon.bars.liveness import Liveness
+from daemon.bars.noted import Noted
 from daemon.bars.open_minutes import OpenMinutes
-from daemon.bars.settled import Row, backfill, fill, unfilled
-from daemon.diagnostics import Arrival, Diagnostics, StoredBar, Unapplied
+from daemon.bars.settled import backfill, fill, unfilled
+from daemon.diagnostics import Diagnostics
 from daemon.events import Backfill, FeedLost, FeedRestored, Instrument, Minutes
 from daemon.feed import BarClosed, FeedMessage, FrameIgnored, FrameRefused, PriceSeen
 from daemon.settings import Settings
-
-MINUTE_MS: Final = 60_000
 
 TICK_MS: Final = 1_000
 """Longest time between two calls of `advance`."""
 
 ASKED_MINUTES: Final = 1_000
 """Most minutes of one request, and most that history is read ahead of the seal: a page of most venues."""
-
-NOTED_MOST: Final = 10_000
-"""Most diagnostic rows between two calls of `drain`; further ones are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +93,12 @@ class Sequencer:
         self._feed_of = {name: live for live in self._live.values() for name in live.instruments}
         self._asking = Asking(self._rules)
         self.frames = {name: FrameCounts() for name in feeds}
-        self._now_ms = self._progress_ms = self._looked_ms = now_ms
+        self._deadlines = Deadlines(self._rules, now_ms)
+        self._now_ms = self._looked_ms = now_ms
         self._sealed = first_minute - 1
         self._next = self._after(self._sealed)
-        self._behind = False
         self._inputs: list[Minutes | Backfill | FeedLost | FeedRestored] = []
-        self._stored: list[StoredBar] = []
-        self._arrivals: list[Arrival] = []
-        self.unnoted = 0
+        self.noted = Noted()
 
     # --- what is known ---
 
@@ -159,7 +154,7 @@ class Sequencer:
             return
         halted = lane.idle >= self._halt_minutes
         self._asking.answered(ask, now_ms, wait_minutes=self._rules.halted_poll_minutes if halted else 0)
-        self._progress_ms = now_ms
+        self._deadlines.progress(now_ms)
         if answer.begins is not None:
             lane.give_up_to(min(answer.begins - 1, ask.last_minute))
             return
@@ -183,9 +178,8 @@ class Sequencer:
 
     def drain(self) -> Drained:
         """Hand over what came out."""
-        diagnostics = Diagnostics(tuple(self._stored), tuple(self._arrivals))
-        drained = Drained(tuple(self._inputs), self._asking.drain(), diagnostics)
-        self._inputs, self._stored, self._arrivals = [], [], []
+        drained = Drained(tuple(self._inputs), self._asking.drain(), self.noted.drain())
+        self._inputs = []
         return drained
 
     # --- bars ---
@@ -206,13 +200,7 @@ class Sequencer:
         if bar.minute not in lane.minutes or bar.problem() is not None:
             lane.counts.refused += 1
             return
-        came = lane.take(bar, received_ms, streamed=streamed)
-        if came in {Came.LATE, Came.REVISION}:
-            kind = Unapplied.LATE if came is Came.LATE else Unapplied.REVISION
-            if len(self._stored) < NOTED_MOST:
-                self._stored.append(StoredBar(kind, bar, received_ms))
-            else:
-                self.unnoted += 1
+        self.noted.unapplied(lane.take(bar, received_ms, streamed=streamed), bar, received_ms)
 
     # --- asking ---
 
@@ -264,16 +252,7 @@ class Sequencer:
         return lane.resolve(self._next - 1) and not self._feed_of[lane.name].is_lost(lane.name)
 
     def _is_due(self) -> bool:
-        end = (self._next + 1) * MINUTE_MS
-        if self._now_ms >= end + MINUTE_MS:
-            if not self._behind:
-                # After a stop, or a jump of the clock: history gets its time.
-                self._behind, self._progress_ms = True, self._now_ms
-            deadline = self._progress_ms + int(self._rules.catch_up_seconds * 1000)
-        else:
-            self._behind = False
-            deadline = end + self._deadline_ms
-        if self._now_ms >= deadline:
+        if self._deadlines.has_passed(self._next, self._now_ms):
             return True
         awaited = 0
         for lane in self._lanes:
@@ -281,18 +260,18 @@ class Sequencer:
                 awaited += 1
                 if not lane.resolve(self._next):
                     return False
-        return awaited > 0 or self._now_ms >= end + self._deadline_ms
+        return awaited > 0 or self._deadlines.is_late(self._next, self._now_ms)
 
     def _seal(self) -> None:
         minute = self._next
-        sealed = unfilled(minute, len(self._lanes), catch_up=self._now_ms >= (minute + 2) * MINUTE_MS)
+        sealed = unfilled(minute, len(self._lanes), catch_up=self._deadlines.is_missed(minute, self._now_ms))
         for column, lane in enumerate(self._lanes):
             lane.resolve(minute)
             if lane.known < minute - 1 or lane.cursor < minute - 1:
                 self._backfill(lane, minute - 1)
             for row in lane.settle(minute, self._most_flat):
                 fill(sealed, column, row)
-                self._note_arrival(row)
+                self.noted.arrival(row)
         self._inputs.append(sealed)
         self._sealed, self._next = minute, self._after(minute)
 
@@ -301,15 +280,7 @@ class Sequencer:
         if rows:
             self._inputs.append(backfill(lane.name, rows))
         for row in rows:
-            self._note_arrival(row)
-
-    def _note_arrival(self, row: Row) -> None:
-        if row.received_ms is None:
-            return
-        if len(self._arrivals) < NOTED_MOST:
-            self._arrivals.append(Arrival(row.bar.instrument, row.bar.minute, row.received_ms))
-        else:
-            self.unnoted += 1
+            self.noted.arrival(row)
 
     def _after(self, minute: int) -> int:
         return min(calendar.after(minute) for calendar in self._calendars.values())

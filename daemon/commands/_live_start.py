@@ -9,10 +9,11 @@ import structlog
 
 from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.writer import SqliteTapeWriter
+from daemon.bars.deadlines import MINUTE_MS
 from daemon.bars.fetched import FetchedBars
 from daemon.bars.instruments import full_name
 from daemon.bars.lane import HELD_MINUTES, lane_starts
-from daemon.bars.sequencer import MINUTE_MS, Sequencer
+from daemon.bars.sequencer import Sequencer
 from daemon.commands._model import LoadedModel, open_model
 from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
 from daemon.engine import Engine
