@@ -1,10 +1,13 @@
 """A feed against real servers on loopback: it never goes quiet, and it never loses what history has."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import replace
+from random import Random
 
 import pytest
 
+from adapters.exchanges.feed import ExchangeFeed
 from daemon.feed import BarClosed, FrameIgnored, FrameRefused, PriceSeen
 from tests.adapters.exchanges.loopback import BRISK, SetClock, kline, listening, loopback_venue
 
@@ -61,16 +64,38 @@ async def test_a_broken_connection_is_a_loss_and_is_restored_after_history_fille
 
 
 async def test_a_closed_bar_that_comes_before_the_hole_is_filled_does_not_hide_it(clock: SetClock) -> None:
-    async with loopback_venue() as venue, listening(venue.venue(), clock=clock) as heard:
-        socket = await venue.when_subscribed(1)
-        await socket.send(kline("BTCUSDT", NOW))
-        await heard.bar(NOW)
-        clock.minute = NOW + 3.5
-        await socket.close()
+    patient = replace(BRISK, poll_s=60.0, settle_s=0.3)  # the bar is there before history is asked
+    async with loopback_venue() as venue, listening(venue.venue(), rules=patient, clock=clock) as heard:
+        # After a first loss and return, nothing but the next return makes the feed look at its history.
+        await (await venue.when_subscribed(1)).close()
         await heard.loss()
-        await (await venue.when_subscribed(2)).send(kline("BTCUSDT", NOW + 3))
+        await (await venue.when_subscribed(2)).send(kline("BTCUSDT", NOW))
         await heard.restoration()
-        assert {m.minute for m in heard.messages if isinstance(m, BarClosed)} == {NOW + n for n in range(4)}
+        clock.minute = NOW + 3.5
+        await venue.sockets[-1].close()
+        await heard.loss(2)
+        await (await venue.when_subscribed(3)).send(kline("BTCUSDT", NOW + 3))
+        await heard.restoration(2)
+        bars = [m.minute - NOW for m in heard.messages if isinstance(m, BarClosed)]
+        assert bars == [0, 3, 0, 1, 2]
+
+
+async def test_a_reader_that_is_slower_than_silence_lasts_is_not_taken_for_a_silent_venue(
+    clock: SetClock,
+) -> None:
+    rules = replace(BRISK, queue_frames=1)
+    async with loopback_venue() as venue:
+        feed = ExchangeFeed(venue.venue(silent_after_s=0.2), ["BTCUSDT"], clock, Random(7), rules)
+        messages = feed.messages()
+        assert isinstance(messages, AsyncGenerator)
+        taken = [await anext(messages)]
+        for n in range(20):
+            await venue.sockets[-1].send(kline("BTCUSDT", NOW + n))
+        await asyncio.sleep(0.6)  # the slowness itself
+        while sum(isinstance(message, BarClosed) for message in taken) < 20:
+            taken.append(await anext(messages))
+        await messages.aclose()
+    assert [type(message).__name__ for message in taken] == ["FrameIgnored", *["BarClosed"] * 20]
 
 
 async def test_before_the_venue_cuts_it_a_connection_is_replaced_with_the_new_one_up_first(

@@ -23,6 +23,10 @@ def test_nobody_is_doubted_who_has_not_had_time_to_speak() -> None:
     assert watched.doubted(18.9) == ()
 
 
+def test_who_was_never_connected_is_waited_for_and_not_doubted() -> None:
+    assert Watch("v", ["v:A"], quiet_after_s=10.0, now_s=0.0).doubted(100.0) == ()
+
+
 def test_a_loss_is_told_once_and_names_whom_it_is_news_about() -> None:
     watched = watch()
     assert watched.lose(["v:A"], "quiet") == FeedLost(feed="v", instruments=("v:A",), reason="quiet")
