@@ -64,6 +64,8 @@ class FileFeed(Feed):
         self.played = asyncio.Event()
         self.closed = False
         self.down: dict[str, range] = {}
+        self.ends_after: int | None = None
+        self._next = first
         self.asked: list[tuple[str, int, int]] = []
 
     def see(self, records: Sequence[BatchRecord]) -> None:
@@ -73,9 +75,15 @@ class FileFeed(Feed):
 
     async def messages(self) -> AsyncIterator[FeedMessage]:
         try:
-            for minute in range(self._span[0], self._span[1] + 1):
+            for minute in range(max(self._next, self._span[0]), self._span[1] + 1):
+                if self.ends_after == minute - self._span[0]:
+                    self.ends_after = None
+                    # It is listened to again after a pause.
+                    asyncio.get_running_loop().call_soon(self._clock.set, self._clock.now_ms() + 60_000)
+                    return
                 async for message in self._minute(minute):
                     yield message
+                self._next = minute + 1
             self.played.set()
             await asyncio.Event().wait()
         finally:

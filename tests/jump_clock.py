@@ -29,6 +29,11 @@ class JumpClock(LiveClock):
         self._sleepers.append((self._now_ms + max(1, int(seconds * 1000)), waker))
         await waker
 
+    @property
+    def sleeping(self) -> int:
+        """How many sleep."""
+        return len(self._sleepers)
+
     def set(self, now_ms: int) -> None:
         """Move on, never back."""
         self._now_ms = max(self._now_ms, now_ms)

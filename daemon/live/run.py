@@ -16,7 +16,7 @@ from daemon.bars.sequencer import Drained, Sequencer
 from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
 from daemon.engine import Engine
 from daemon.errors import FeedError, PapertapeError
-from daemon.events import AnyEvent, BatchRecord, FeedLost, Minutes, Snapshot
+from daemon.events import AnyEvent, BatchRecord, FeedLost, FeedRestored, Minutes, Snapshot
 from daemon.feed import FeedMessage, PriceSeen
 from daemon.indications import Indications
 from daemon.live.fetching import Fetching
@@ -151,20 +151,23 @@ class LiveRun:
         """Put a feed's messages into the queue, for ever. A full queue holds the feed's sockets back."""
         pause_s, longest_s = REOPEN_S
         while True:
-            messages = feed.messages()
             try:
-                async for message in messages:
-                    await self._inbox.put((name, message, self._clock.now_ms()))
-                    self._wake()
-                    pause_s = REOPEN_S[0]
+                async for message in feed.messages():
+                    if pause_s > REOPEN_S[0]:
+                        # It ended and was lost whole; what it says from now on is true again.
+                        await self._put(name, FeedRestored(feed=name, instruments=()))
+                        pause_s = REOPEN_S[0]
+                    await self._put(name, message)
                 reason = "its messages ended"
             except FeedError as error:
                 reason = str(error)
-            lost = FeedLost(feed=name, instruments=(), reason=reason)
-            await self._inbox.put((name, lost, self._clock.now_ms()))
-            self._wake()
+            await self._put(name, FeedLost(feed=name, instruments=(), reason=reason))
             await self._clock.sleep(pause_s)
             pause_s = min(2 * pause_s, longest_s)
+
+    async def _put(self, name: str, message: FeedMessage) -> None:
+        await self._inbox.put((name, message, self._clock.now_ms()))
+        self._wake()
 
     async def _tick(self) -> None:
         """Wake the loop when time has something to say."""

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from daemon.bars.asking import Ask
 from daemon.bars.sequencer import Sequencer
 from daemon.diagnostics import Diagnostics, Indication
 from daemon.engine import Engine
-from daemon.errors import TapeError
+from daemon.errors import FeedError, HistoryTooOldError, TapeError
 from daemon.events import BatchRecord, Command, CommandKind, Minutes, Snapshot, TradingMode
+from daemon.feed import BarClosed
 from daemon.live import LiveRun, Onlookers
+from daemon.live.fetching import TIMEOUT_S, Fetching
+from daemon.live.run import COMMANDS_MOST
 from tests.file_feed import FileFeed, bars_of
 from tests.jump_clock import JumpClock
 from tests.runs import SETTINGS, decided, fresh_engine, market, traded
@@ -176,6 +180,86 @@ async def test_missed_minutes_are_decided_as_catch_up_without_orders_and_then_tr
     assert any(record.orders for record in live.records)
     replayed, _ = decided(fresh_engine(), [_marked(traded(N), 40)])
     assert [record.digest for record in live.records] == [record.digest for record in replayed]
+
+
+async def test_a_feed_that_ends_is_lost_and_listened_to_again() -> None:
+    live = Played(n_minutes=30)
+    live.feed.ends_after = 10
+    await live.play()
+    assert [record.batch for record in live.records] == list(range(1, 31))
+    assert [event.kind for event in live.records[10].events] == ["FeedLost", "FeedRestored"]
+    assert sum(len(record.events) for record in live.records) == 2
+
+
+async def test_whoever_moves_the_time_can_wait_until_all_is_decided() -> None:
+    live = Played(n_minutes=10)
+    settled: list[tuple[int, int]] = []
+
+    async def watch() -> None:
+        while True:
+            await asyncio.wait_for(live.live.settled(0.05), 30)
+            settled.append((live.live.queued, live.live.fetching))
+            await asyncio.sleep(0.001)
+
+    watching = asyncio.ensure_future(watch())
+    await live.play()
+    watching.cancel()
+    assert settled
+    assert {queued for queued, _ in settled} == {0}
+
+
+async def test_no_more_events_wait_than_there_is_room_for() -> None:
+    live = Played(n_minutes=1)
+    pause = Command(command=CommandKind.PAUSE, by="test")
+    waiting = [asyncio.ensure_future(live.live.submit(pause)) for _ in range(COMMANDS_MOST)]
+    await asyncio.sleep(0)
+    with pytest.raises(FeedError, match="wait for their minute"):
+        await live.live.submit(pause)
+    live.stop.set()
+    await live.live.run(live.stop)
+    ended, _ = await asyncio.wait(waiting)
+    assert all(task.cancelled() for task in ended)
+
+
+class Deaf(FileFeed):
+    """Its history never answers."""
+
+    async def history(self, instrument: str, first_minute: int, last_minute: int) -> Sequence[BarClosed]:
+        await asyncio.Event().wait()
+        return ()
+
+
+async def test_a_history_that_never_answers_has_failed_after_its_time() -> None:
+    clock = JumpClock(0)
+    feed = Deaf((), clock, 0, 0)
+    fetching = Fetching({"file": feed}, clock, 1)
+    answering = asyncio.ensure_future(fetching.answer(Ask("file", "a", 0, 1)))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert clock.sleeping == 1
+    clock.set(int(TIMEOUT_S * 1000))
+    answer = await answering
+    assert answer.failure is not None
+    assert "no answer within 120 s" in answer.failure
+
+
+class Refusing(FileFeed):
+    """Its history says no."""
+
+    refusal: Exception = FeedError("banned")
+
+    async def history(self, instrument: str, first_minute: int, last_minute: int) -> Sequence[BarClosed]:
+        raise self.refusal
+
+
+async def test_what_a_history_refuses_is_an_answer_too() -> None:
+    clock = JumpClock(0)
+    feed = Refusing((), clock, 0, 0)
+    fetching = Fetching({"file": feed}, clock, 1)
+    ask = Ask("file", "a", 0, 1)
+    assert (await fetching.answer(ask)).failure == "banned"
+    feed.refusal = HistoryTooOldError("a", 77)
+    assert (await fetching.answer(ask)).begins == 77
 
 
 def _marked(minutes: Minutes, n: int) -> Minutes:
