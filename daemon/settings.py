@@ -147,7 +147,7 @@ class SealingSettings(Section):
         10, ge=1, description="History of a halted instrument is asked for this often."
     )
     retry_seconds: float = Field(
-        5.0, gt=0, description="After a failed request for history; doubles each time, up to ten minutes."
+        5.0, gt=0, description="After a failed request for history; doubles each time, up to two minutes."
     )
     catch_up_seconds: float = Field(
         300.0, ge=0, description="Missed minutes are sealed when history has been silent for so long."

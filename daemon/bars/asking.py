@@ -7,7 +7,10 @@ from typing import Final
 from daemon.feed import BarClosed
 from daemon.settings import SealingSettings
 
-LONGEST_WAIT_MS: Final = 600_000
+LONGEST_WAIT_MS: Final = 120_000
+
+SOON_MS: Final = 20_000
+"""Where one request of a feed is answered again, the others that failed are tried so soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class Asking:
         self._retry_ms = int(rules.retry_seconds * 1000)
         self._under_way: set[str] = set()
         self._failures: dict[str, int] = {}
+        self._failing: dict[str, set[str]] = {}
         self._due_ms: dict[str, int] = {}
         self._wanted: list[Ask] = []
 
@@ -69,12 +73,17 @@ class Asking:
         self._under_way.discard(ask.instrument)
         self._failures.pop(ask.instrument, None)
         self._due_ms[ask.instrument] = now_ms + wait_minutes * 60_000
+        failing = self._failing.setdefault(ask.feed, set())
+        failing.discard(ask.instrument)
+        for other in failing:
+            self._due_ms[other] = min(self._due_ms[other], now_ms + SOON_MS)
 
     def failed(self, ask: Ask, now_ms: int) -> None:
         """Take note of a failure: wait, longer each time."""
         self._under_way.discard(ask.instrument)
         failures = self._failures.get(ask.instrument, 0)
         self._failures[ask.instrument] = failures + 1
+        self._failing.setdefault(ask.feed, set()).add(ask.instrument)
         self._due_ms[ask.instrument] = now_ms + min(LONGEST_WAIT_MS, self._retry_ms << min(failures, 20))
 
     def is_failing(self, instrument: str) -> bool:

@@ -14,6 +14,7 @@ import structlog
 from adapters.simulator.follower import FollowingClock
 from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.writer import SqliteTapeWriter
+from daemon import chain
 from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart, by_venue
 from daemon.commands._serving import Feed as Shown
@@ -21,7 +22,7 @@ from daemon.commands._serving import metrics
 from daemon.commands._views import Watcher
 from daemon.diagnostics import Diagnostics, Indication
 from daemon.engine import Engine
-from daemon.events import BatchRecord, Snapshot
+from daemon.events import Backfill, BatchRecord, FeedLost, FeedRestored, Snapshot
 from daemon.live import Onlookers
 from daemon.ports import Feed, LiveClock
 from daemon.service import untimed
@@ -118,9 +119,20 @@ async def _unless(stop: asyncio.Event, work: Coroutine[None, None, Engine]) -> E
 
 
 def log_minutes(records: Sequence[BatchRecord]) -> None:
-    """Write a line for every minute; a sink."""
+    """Write a line for every minute, and for what came of feeds before it; a sink."""
     log = structlog.get_logger()
     for record in records:
+        for event in map(chain.read_event, record.events):
+            match event:
+                case FeedLost():
+                    lost = len(event.instruments)
+                    log.warning("feed lost", feed=event.feed, instruments=lost, reason=event.reason)
+                case FeedRestored():
+                    log.info("feed restored", feed=event.feed, instruments=len(event.instruments))
+                case Backfill():
+                    log.info("backfill", instrument=event.instrument, bars=len(event.bars))
+                case _:
+                    pass
         log.info(
             "minute",
             minute=str(np.datetime64(record.minute, "m")),

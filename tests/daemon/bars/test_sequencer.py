@@ -290,6 +290,19 @@ def test_a_venue_that_is_away_with_its_history_delays_nobody_and_comes_back_whol
     assert not any(value[1] for value in venue.rows.values())
 
 
+def test_a_history_that_answers_again_is_asked_soon_for_all_that_waits() -> None:
+    n = 6
+    truth = [bar(name, FIRST + m) for m in range(30) for name in names(n)]
+    venue = Venue(truth, n=n)
+    venue.fails = True
+    venue.run_to(end_ms(FIRST + 20))
+    assert not venue.rows
+    venue.fails = False
+    venue.run_to(end_ms(FIRST + 23))
+    assert {name for _, name in venue.rows} == set(names(n))
+    assert {minute for minute, _ in venue.rows} >= set(range(FIRST, FIRST + 21))
+
+
 def test_what_was_lost_before_a_restart_is_restored_by_the_first_message() -> None:
     venue = Venue(whole(), lost={"binance": names(2)})
     venue.pass_to(FIRST * 60_000 + 1)
