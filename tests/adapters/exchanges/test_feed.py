@@ -92,8 +92,9 @@ async def test_a_reader_that_is_slower_than_silence_lasts_is_not_taken_for_a_sil
         for n in range(20):
             await venue.sockets[-1].send(kline("BTCUSDT", NOW + n))
         await asyncio.sleep(0.6)  # the slowness itself
-        while sum(isinstance(message, BarClosed) for message in taken) < 20:
-            taken.append(await anext(messages))
+        async with asyncio.timeout(5):
+            while sum(isinstance(message, BarClosed) for message in taken) < 20:
+                taken.append(await anext(messages))
         await messages.aclose()
     assert [type(message).__name__ for message in taken] == ["FrameIgnored", *["BarClosed"] * 20]
 
