@@ -43,7 +43,7 @@ class Liveness:
         return len(self._now)
 
     def hear(self, received_ms: int, instrument: str | None = None) -> None:
-        """Take note that something came, of an instrument where it is a bar or a price."""
+        """Take note that something came; a final bar names its instrument, prices prove no bars."""
         self._heard_ms = max(self._heard_ms, received_ms)
         self._silent, self._before = False, frozenset()
         if instrument is not None:

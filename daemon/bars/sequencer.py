@@ -133,7 +133,7 @@ class Sequencer:
             case BarClosed():
                 self._take_bar(live, frames, message, received_ms)
             case PriceSeen():
-                live.hear(received_ms, message.instrument)
+                live.hear(received_ms)
             case FeedLost():
                 frames.losses += 1
                 live.lose(message.instruments, message.reason)

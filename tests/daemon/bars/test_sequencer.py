@@ -266,6 +266,8 @@ def test_an_instrument_that_only_history_brings_is_lost_alone() -> None:
     (lost,) = venue.told
     assert isinstance(lost, FeedLost)
     assert lost.instruments == (OTHER,)
+    venue.say(PriceSeen(OTHER, FIRST + 5, 100.0), end_ms(FIRST + 4) + 15_000)
+    assert len(venue.told) == 1
     venue.say(bar(OTHER, FIRST + 5), end_ms(FIRST + 5) + 5)
     assert venue.told[1:] == [FeedRestored(feed="binance", instruments=(OTHER,))]
 
