@@ -24,33 +24,3 @@ class SystemClock(LiveClock):
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
-
-
-class ScaledClock(SystemClock):
-    """Time that begins at a chosen moment and passes faster: for a simulated exchange.
-
-    Args:
-        start_ms: What it shows when it is made, epoch milliseconds.
-        speed: Its seconds for one of the machine's.
-    """
-
-    def __init__(self, start_ms: int, speed: float) -> None:
-        self._start_ms = start_ms
-        self._speed = speed
-        self._origin_s = time.monotonic()
-
-    def monotonic_s(self) -> float:
-        """Seconds of this clock since it was made."""
-        return (time.monotonic() - self._origin_s) * self._speed
-
-    def epoch_s(self) -> float:
-        """Seconds since 1970-01-01 UTC, by this clock."""
-        return self._start_ms / 1000 + self.monotonic_s()
-
-    def now_ms(self) -> int:
-        """Milliseconds since 1970-01-01 UTC, by this clock."""
-        return self._start_ms + int(self.monotonic_s() * 1000)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds of this clock."""
-        await asyncio.sleep(seconds / self._speed)

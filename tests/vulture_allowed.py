@@ -21,3 +21,6 @@ down_revision
 
 # What a test compares the whole learning path with.
 optimal_probabilities
+
+# What a notebook reads of a live run's tape beside its batches.
+stored_bars

@@ -52,7 +52,7 @@ LIVE_FAMILIES: Final = (
     Family(
         "live_bars_total",
         "counter",
-        "Live bars by what became of them: streamed, fetched, flat, duplicates, revised, late, refused, "
+        "Live bars by what became of them: streamed, fetched, flat, duplicate, revised, late, refused, "
         "given_up.",
         ("way",),
     ),
@@ -61,6 +61,11 @@ LIVE_FAMILIES: Final = (
         "gauge",
         "Share of expected bars that the stream brought, of the instruments that did worst.",
         ("instrument",),
+    ),
+    Family(
+        "diagnostics_dropped_total",
+        "counter",
+        "Late or revised bars and arrivals that came too many at once to be kept on the tape.",
     ),
     Family("indications_total", "counter", "Orders for which a first price was seen after the decision."),
     Family("indication_delay_seconds", "gauge", "From the last such decision's commit to its price."),

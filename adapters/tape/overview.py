@@ -15,6 +15,8 @@ _COUNTS = {
     "vital changes": "SELECT count(*) FROM vital_change",
     "refusals": "SELECT count(*) FROM refusal",
     "snapshots": "SELECT count(*) FROM snapshot",
+    "unapplied bars": "SELECT count(*) FROM revision",
+    "indications": "SELECT count(*) FROM indication",
 }
 _RANGE = (
     "SELECT (SELECT minute FROM batch ORDER BY number LIMIT 1), "

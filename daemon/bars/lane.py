@@ -99,6 +99,19 @@ class LaneCounts:
     refused: int = 0
     given_up: int = 0
 
+    def by_way(self) -> dict[str, int]:
+        """Return what became of bars, by a word for it."""
+        return {
+            "streamed": self.streamed,
+            "fetched": self.fetched,
+            "flat": self.flat,
+            "duplicate": self.duplicates,
+            "revised": self.revised,
+            "late": self.late,
+            "refused": self.refused,
+            "given_up": self.given_up,
+        }
+
 
 @dataclass(slots=True)
 class _Held:

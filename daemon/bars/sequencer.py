@@ -103,11 +103,6 @@ class Sequencer:
     # --- what is known ---
 
     @property
-    def next_minute(self) -> int:
-        """The minute that will be sealed next."""
-        return self._next
-
-    @property
     def counts(self) -> Mapping[str, LaneCounts]:
         """What came, by instrument."""
         return {lane.name: lane.counts for lane in self._lanes}

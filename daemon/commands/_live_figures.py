@@ -1,16 +1,12 @@
 """What Prometheus hears of a live run beside its engine: feeds, bars by their way in, clocks, indications."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Final
 
 from daemon.bars.lane import LaneCounts
 from daemon.commands._figures import Meter, Series
 from daemon.live import LiveRun
 from daemon.ports import Figures
-
-WAYS: Final = ("streamed", "fetched", "flat", "duplicates", "revised", "late", "refused", "given_up")
-"""What becomes of bars, as `LaneCounts` names it."""
 
 
 class LiveMeter(Meter):
@@ -42,6 +38,7 @@ def live_series(live: LiveRun, shown: int) -> Series:
         "history_requests": {(): float(live.fetching)},
         "live_bars_total": _by_way(sequencer.counts),
         "instrument_streamed_ratio": _streamed(sequencer.counts, shown),
+        "diagnostics_dropped_total": {(): float(sequencer.noted.dropped)},
         "indications_total": {(): float(seen.seen)},
     }
     for feed, frames in sequencer.frames.items():
@@ -59,8 +56,8 @@ def live_series(live: LiveRun, shown: int) -> Series:
 
 
 def _by_way(counts: Mapping[str, LaneCounts]) -> dict[tuple[str, ...], float]:
-    each = [asdict(of_one) for of_one in counts.values()]
-    return {(way,): float(sum(of_one[way] for of_one in each)) for way in WAYS}
+    totals = sum((Counter(of_one.by_way()) for of_one in counts.values()), Counter[str]())
+    return {(way,): float(totals[way]) for way in LaneCounts().by_way()}
 
 
 def _streamed(counts: Mapping[str, LaneCounts], shown: int) -> dict[tuple[str, ...], float]:
