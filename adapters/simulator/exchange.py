@@ -60,12 +60,16 @@ class SimulatedExchange:
         pace: Its time.
         forming_every_s: How often, by its own time, forming bars are sent; 0 sends only the
             minute's first price.
+
+    Attributes:
+        asked: How often somebody wanted a stream connection, the refused ones included.
     """
 
     def __init__(self, book: Book, pace: Pace, forming_every_s: float = 2.0) -> None:
         self.book = book
         self.pace = pace
         self.faults = Faults()
+        self.asked = 0
         self._rest = Rest(book)
         self._forming_every_ms = int(1000 * forming_every_s)
         self._known = frozenset(map(stream_of, book.symbols))
@@ -183,6 +187,7 @@ class SimulatedExchange:
             return None
         if not (path in {"/stream", "/ws"} or path.startswith("/ws/")):
             return socket.respond(HTTPStatus.NOT_FOUND, "no such address\n")
+        self.asked += 1
         if self.faults.of("refused_connections"):
             return socket.respond(HTTPStatus.SERVICE_UNAVAILABLE, "no connections now\n")
         return None

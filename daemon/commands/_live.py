@@ -72,7 +72,8 @@ async def run_live(
         if isinstance(clock, FollowingClock):
             clock.settled = partial(live.settled, HISTORY_PATIENCE_S)
         await live.run(stop)
-        structlog.get_logger().info("stopped", minute=engine.minute, batch=engine.batch)
+        log = structlog.get_logger()
+        log.info("stopped", minute=engine.minute, batch=engine.batch, tasks=len(asyncio.all_tasks()))
 
 
 class _Watch:
