@@ -55,6 +55,8 @@ Action = Callable[[], Awaitable[None]]
 class SimulatedExchange:
     """The server. `run` lets its time pass, minute by minute, to the end of its bars.
 
+    `all_subscribed` is set once every symbol is subscribed to.
+
     Args:
         book: Its bars.
         pace: Its time.
@@ -70,6 +72,7 @@ class SimulatedExchange:
         self.pace = pace
         self.faults = Faults()
         self.asked = 0
+        self.all_subscribed = asyncio.Event()
         self._rest = Rest(book)
         self._forming_every_ms = int(1000 * forming_every_s)
         self._known = frozenset(map(stream_of, book.symbols))
@@ -248,6 +251,8 @@ class SimulatedExchange:
             async for message in socket:
                 if not self.faults.of("stall"):
                     await connection.answer(message, self.pace.now_ms)
+                if self._known <= frozenset().union(*(each.subscribed for each in self._connections)):
+                    self.all_subscribed.set()
         finally:
             self._connections.discard(connection)
             connection.stop()

@@ -47,6 +47,7 @@ class SimulatedMarket:
         predictable: Whether there is anything to learn.
         regime_change_minute: Minutes after the start at which the predictable part turns; None is never.
         start_minute: Epoch minute of the first bar.
+        venue: Stands before the colon in the instruments' names.
 
     Raises:
         ValueError: Fewer than one instrument or two minutes.
@@ -61,11 +62,13 @@ class SimulatedMarket:
         predictable: bool = True,
         regime_change_minute: int | None = None,
         start_minute: int = START_MINUTE,
+        venue: str = "simulator",
     ) -> None:
         if n_instruments < 1 or n_minutes < 2:
             message = f"a market needs an instrument and two minutes, not {n_instruments} and {n_minutes}"
             raise ValueError(message)
         self.seed = seed
+        self._venue = venue
         change = None if regime_change_minute is None else start_minute + regime_change_minute
         self.process = _process(change, predictable=predictable)
         self._minute = np.arange(start_minute, start_minute + n_minutes, dtype=np.int64)
@@ -86,7 +89,7 @@ class SimulatedMarket:
         first_close = self._minutes.close[0].tolist()
         return tuple(
             Instrument(
-                name=f"simulator:{word}USDT",
+                name=f"{self._venue}:{word}USDT",
                 quote="USDT",
                 tick=Decimal(1).scaleb(-decimals),
                 lot=Decimal(1).scaleb(-_lot_decimals(price)),

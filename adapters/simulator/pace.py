@@ -32,11 +32,8 @@ class Pace:
     """
 
     def __init__(self, now_ms: int, speed: float = 1.0) -> None:
-        if not speed > 0.0:
-            raise ValueError(f"a speed must be positive, not {speed}")
         self.now_ms = now_ms
-        self.speed = speed
-        self._step_ms = int(min(max(_REAL_MS_PER_STEP * speed, _SHORTEST_MS), _LONGEST_MS))
+        self.go(speed)
         self._followers: list[Step] = []
         self._running = asyncio.Event()
         self._running.set()
@@ -45,6 +42,17 @@ class Pace:
     def followers(self) -> int:
         """How many follow."""
         return len(self._followers)
+
+    def go(self, speed: float) -> None:
+        """Let time pass at another speed from the next step on.
+
+        Raises:
+            ValueError: The speed is not positive.
+        """
+        if not speed > 0.0:
+            raise ValueError(f"a speed must be positive, not {speed}")
+        self.speed = speed
+        self._step_ms = int(min(max(_REAL_MS_PER_STEP * speed, _SHORTEST_MS), _LONGEST_MS))
 
     def pause(self) -> None:
         """Let no time pass."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,7 @@ from typing import Final
 import numpy as np
 import structlog
 
+from adapters.clock import SystemClock
 from adapters.simulator.follower import FollowingClock
 from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.writer import SqliteTapeWriter
@@ -19,13 +21,13 @@ from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart, by_venue
 from daemon.commands._serving import Feed as Shown
 from daemon.commands._serving import metrics
+from daemon.commands._told import tell
 from daemon.commands._views import Watcher
 from daemon.diagnostics import Diagnostics, Indication
 from daemon.engine import Engine
 from daemon.events import Backfill, BatchRecord, FeedLost, FeedRestored, Snapshot
-from daemon.live import Onlookers
+from daemon.live import LiveRun, Onlookers
 from daemon.ports import Feed, LiveClock
-from daemon.service import untimed
 from daemon.settings import Settings
 
 MakeFeed = Callable[[str, tuple[str, ...]], Feed]
@@ -54,6 +56,37 @@ async def run_live(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    async with opened(settings, model_uri, make_feed, clock, tape_file, stop=stop) as session:
+        if session is not None:
+            await session.live.run(stop)
+            log, engine = structlog.get_logger(), session.engine
+            log.info("stopped", minute=engine.minute, batch=engine.batch, tasks=len(asyncio.all_tasks()))
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings,
+    model_uri: str,
+    make_feed: MakeFeed,
+    clock: LiveClock,
+    tape_file: Path,
+    *,
+    stop: asyncio.Event,
+    end_minute: int | None = None,
+    onlookers: Onlookers | None = None,
+) -> AsyncIterator["Session | None"]:
+    """Take a live run up, or begin one, and yield it ready to run; None if it is stopped before.
+
+    Args:
+        settings: Of the run.
+        model_uri: The model that trades.
+        make_feed: Makes the feeds.
+        clock: The time.
+        tape_file: Made where there is none; else the run on it is gone on with.
+        stop: Ends the beginning too.
+        end_minute: The minute after the last, where the run has one.
+        onlookers: See what is done; default: the log, line by line.
+    """
     async with AsyncExitStack() as stack:
         tape = stack.enter_context(SqliteTapeWriter(tape_file))
         if isinstance(clock, FollowingClock):
@@ -62,33 +95,42 @@ async def run_live(
         start = LiveStart(settings, model_uri, feeds, clock, tape, tape_file)
         engine = await _unless(stop, start.engine())
         if engine is None:
+            yield None
             return
-        watch = _Watch(engine, tape)
-        shown = stack.enter_context(metrics(settings.metrics, watch.meter, clock, tape_file))
-        watch.shown = shown
-        timed = untimed if shown is None else shown.timed
-        live = start.live(engine, watch.commit, Onlookers((watch.see,), (log_indication,), timed))
-        watch.meter.live = live
+        session = Session(engine, tape, end_minute)
+        # Scrapes come by the machine's time, however fast a simulated exchange's passes.
+        session.shown = stack.enter_context(metrics(settings.metrics, session.meter, SystemClock(), tape_file))
+        session.live = start.live(engine, session.commit, session.watched_by(onlookers or LOGGED))
+        session.meter.live = session.live
         if isinstance(clock, FollowingClock):
-            clock.settled = partial(live.settled, HISTORY_PATIENCE_S)
-        await live.run(stop)
-        log = structlog.get_logger()
-        log.info("stopped", minute=engine.minute, batch=engine.batch, tasks=len(asyncio.all_tasks()))
+            clock.settled = partial(session.live.settled, HISTORY_PATIENCE_S)
+        yield session
 
 
-class _Watch:
-    """What is done with batches: made durable, counted, logged, served."""
+class Session:
+    """A live run, and what is done with its batches: made durable, counted, shown, served.
 
-    def __init__(self, engine: Engine, tape: SqliteTapeWriter) -> None:
+    Attributes:
+        engine: At the tape's end.
+        live: The run.
+        watcher: What it came to.
+        shown: Serves its figures, where the settings say so.
+    """
+
+    live: LiveRun
+
+    def __init__(self, engine: Engine, tape: SqliteTapeWriter, end_minute: int | None) -> None:
+        self.engine = engine
         self._tape = tape
         with SqliteTapeReader(tape.path) as reader:
             last = reader.last_batch()
-            first_minute = int(reader.header()["first_minute"])
+            self.first_minute = int(reader.header()["first_minute"])
         book = last.book if last else None
-        # A live run has no end to be on the way to.
-        self._watcher = Watcher(engine, engine.minute + 1, engine.minute + 2, book)
+        start = engine.minute + 1 if engine.batch else self.first_minute
+        # A live run has no end to be on the way to, unless the bars have one.
+        self.watcher = Watcher(engine, start, end_minute or start + 1, book)
         shown = engine.run.settings.metrics.max_instruments
-        self.meter = LiveMeter(engine, self._watcher, shown, first_minute, book)
+        self.meter = LiveMeter(engine, self.watcher, shown, self.first_minute, book)
         self.shown: Shown | None = None
 
     def commit(
@@ -100,12 +142,12 @@ class _Watch:
             if self.shown is not None:
                 self.shown.note_commit(snapshot)
 
-    def see(self, batches: Sequence[BatchRecord]) -> None:
-        """Take batches that are durable."""
-        self._watcher.see(batches)
-        log_minutes(batches)
-        if self.shown is not None:
-            self.shown.see(batches)
+    def watched_by(self, onlookers: Onlookers) -> Onlookers:
+        """Return onlookers that see batches after the figures have, and whose stages are measured."""
+        sinks = (self.watcher.see, *onlookers.sinks)
+        if self.shown is None:
+            return replace(onlookers, sinks=sinks)
+        return replace(onlookers, sinks=(*sinks, self.shown.see), timed=self.shown.timed)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[None, None, Engine]) -> Engine | None:
@@ -120,7 +162,24 @@ async def _unless(stop: asyncio.Event, work: Coroutine[None, None, Engine]) -> E
 
 
 def log_minutes(records: Sequence[BatchRecord]) -> None:
-    """Write a line for every minute, and for what came of feeds before it; a sink."""
+    """Write a line for every minute, and for what came of feeds before it and of alarms in it; a sink."""
+    log = structlog.get_logger()
+    for record in records:
+        log_news((record,))
+        log.info(
+            "minute",
+            minute=str(np.datetime64(record.minute, "m")),
+            batch=record.batch,
+            catch_up=record.catch_up,
+            equity=str(record.book.equity),
+            mode=record.book.mode.value,
+            orders=len(record.orders),
+            fills=len(record.fills),
+        )
+
+
+def log_news(records: Sequence[BatchRecord]) -> None:
+    """Write a line for what came of feeds, of alarms and of the trading state; a sink."""
     log = structlog.get_logger()
     for record in records:
         for event in map(chain.read_event, record.events):
@@ -134,16 +193,7 @@ def log_minutes(records: Sequence[BatchRecord]) -> None:
                     log.info("backfill", instrument=event.instrument, bars=len(event.bars))
                 case _:
                     pass
-        log.info(
-            "minute",
-            minute=str(np.datetime64(record.minute, "m")),
-            batch=record.batch,
-            catch_up=record.catch_up,
-            equity=str(record.book.equity),
-            mode=record.book.mode.value,
-            orders=len(record.orders),
-            fills=len(record.fills),
-        )
+    tell(records)
 
 
 def log_indication(seen: Indication) -> None:
@@ -155,3 +205,7 @@ def log_indication(seen: Indication) -> None:
         price=seen.price,
         delay_ms=seen.received_ms - seen.committed_ms,
     )
+
+
+LOGGED: Final = Onlookers((log_minutes,), (log_indication,))
+"""A live run's onlookers, where nobody looks but the log."""

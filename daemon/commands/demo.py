@@ -18,6 +18,9 @@ TRAINING_SHARE: Final = 2 / 3
 GOOD_SHARE: Final = 0.6
 """Share of the traded part that lies before the regime change."""
 
+VENUE: Final = "binance"
+"""Whose protocol the simulated exchange speaks."""
+
 LEAST_MINUTES: Final = 7_200
 
 
@@ -40,18 +43,18 @@ LEAST_MINUTES: Final = 7_200
 )
 @serve_option
 def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int] | None) -> None:
-    """Train on two thirds of a simulated market of 8 instruments and paper-trade the rest.
+    """Train on most of a simulated market of 8 instruments and paper-trade the rest, live.
 
-    The market has a small predictable part, which turns against the model before the end: the regime change.
+    The rest comes from a simulated exchange in this process, over its websocket and REST, as fast as it is
+    worked off; what trades is `papertape run`. The market has a small predictable part, which turns against
+    the model before the end: the regime change.
     """
     from adapters.registry import FolderStore
     from adapters.simulator.market import SimulatedMarket
     from adapters.tape.reader import SqliteTapeReader
-    from daemon.commands._model import from_files
-    from daemon.commands._replay import replay
+    from daemon.commands._demo import trade
     from daemon.commands._report import report as whole_report
     from daemon.commands._report import write_page
-    from daemon.commands._run import Run, machine
     from daemon.commands._settings import open_settings
     from daemon.commands._training import shown_progress
     from daemon.commands.train import report
@@ -60,21 +63,19 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     settings = demo_settings(with_metrics(open_settings(None), serve))
     learned = int(minutes * TRAINING_SHARE)
     change = learned + int((minutes - learned) * GOOD_SHARE)
-    market = SimulatedMarket(seed, n_minutes=minutes, regime_change_minute=change)
+    market = SimulatedMarket(seed, n_minutes=minutes, regime_change_minute=change, venue=VENUE)
     first_traded = market.first_minute + learned
     with shown_progress() as progress:
         result = train(market, settings, name="demo", span=(None, first_traded - 1), progress=progress)
     click.echo(report(result))
     # By the market's clock: the same words give the same model, the same tape, the same digest.
     files = replace(result.bundle, trained_at=60 * first_traded).to_files()
-    version = FolderStore(folder / "model").register("demo", None, files, {})
+    FolderStore(folder / "model").register("demo", None, files, {})
     tape = folder / "demo.tape"
     for leftover in folder.glob(f"{tape.name}*"):
         leftover.unlink()
-    loaded = from_files(version, files, settings, market.instruments)
-    run = Run(settings, market, first_traded, loaded.model, loaded.files, machine())
     click.echo(f"trading on paper; the regime changes {change - learned:,} minutes into it\n")
-    replay(run, market.last_minute + 1, tape)
+    trade(settings, market, first_traded, str(folder / "model"), tape)
     page = folder / "report.html"
     with SqliteTapeReader(tape) as reader:
         write_page(whole_report(reader, settings.model.registry), page)
