@@ -11,10 +11,10 @@ from daemon.commands._serving import serve_option, with_metrics
 if TYPE_CHECKING:
     from daemon.settings import Settings
 
-DEFAULT_MINUTES: Final = 30_240
-"""Three weeks: two to learn from, one to trade."""
+DEFAULT_MINUTES: Final = 23_040
+"""Sixteen days: fourteen to learn from, two to trade."""
 
-TRAINING_SHARE: Final = 2 / 3
+TRAINING_SHARE: Final = 7 / 8
 GOOD_SHARE: Final = 0.6
 """Share of the traded part that lies before the regime change."""
 
@@ -43,7 +43,7 @@ LEAST_MINUTES: Final = 7_200
 )
 @serve_option
 def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int] | None) -> None:
-    """Train on most of a simulated market of 8 instruments and paper-trade the rest, live.
+    """Train on seven eighths of a simulated market of 8 instruments and paper-trade the rest, live.
 
     The rest comes from a simulated exchange in this process, over its websocket and REST, as fast as it is
     worked off; what trades is `papertape run`. The market has a small predictable part, which turns against
