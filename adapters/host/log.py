@@ -25,7 +25,7 @@ PASSWORD_IN_URL = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
 MASK = "********"
 
 # Libraries that say at `info` what nobody who runs papertape asked for.
-QUIET_BELOW_WARNING = ("mlflow", "alembic", "sqlalchemy", "git", "urllib3", "asyncio")
+QUIET_BELOW_WARNING = ("mlflow", "alembic", "sqlalchemy", "git", "urllib3", "asyncio", "websockets")
 
 
 def configure_log(level: Level, form: Format, stream: TextIO | None = None) -> None:

@@ -18,8 +18,7 @@ from adapters.simulator.exchange import SimulatedExchange
 from adapters.simulator.market import SimulatedMarket
 from adapters.simulator.pace import Pace
 from daemon.commands._exchanges import clock_and_feeds
-from daemon.commands._live import Session, opened
-from daemon.commands._told import tell
+from daemon.commands._live import Session, log_news, opened
 from daemon.events import BatchRecord
 from daemon.live import Onlookers
 from daemon.settings import FeedsSettings, Settings, VenueFeedSettings
@@ -82,7 +81,7 @@ class _Demo:
         seen: list[Session] = []
 
         def show(batches: Sequence[BatchRecord]) -> None:
-            tell(batches)
+            log_news(batches)
             if table.is_due():
                 table.show(seen[0].watcher.live())
 
@@ -112,7 +111,7 @@ class _Demo:
                 session.shown.linger(settings.metrics.linger_seconds)
 
     async def _pass_time(self) -> None:
-        """Let time pass as in life until the daemon listens, then as fast as it follows; stop it at the end."""
+        """Pass time as in life until the daemon listens, then as fast as it follows; at the end stop it."""
         passing = asyncio.create_task(self._exchange.run())
         try:
             await self._exchange.all_subscribed.wait()

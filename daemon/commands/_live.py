@@ -99,7 +99,9 @@ async def opened(
             return
         session = Session(engine, tape, end_minute)
         # Scrapes come by the machine's time, however fast a simulated exchange's passes.
-        session.shown = stack.enter_context(metrics(settings.metrics, session.meter, SystemClock(), tape_file))
+        session.shown = stack.enter_context(
+            metrics(settings.metrics, session.meter, SystemClock(), tape_file)
+        )
         session.live = start.live(engine, session.commit, session.watched_by(onlookers or LOGGED))
         session.meter.live = session.live
         if isinstance(clock, FollowingClock):

@@ -1,0 +1,74 @@
+"""The demo's trading on the small run: the true daemon against an exchange in the same process."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adapters.registry import FolderStore
+from adapters.simulator.market import SimulatedMarket
+from adapters.tape import diagnostics
+from adapters.tape.reader import SqliteTapeReader
+from daemon.commands._demo import trade
+from daemon.commands._model import from_files
+from daemon.commands._replay import replay
+from daemon.commands._run import Run, machine
+from daemon.events import BAR_FLAG_SYNTHETIC, BAR_RECORD, BatchRecord
+from tests import runs
+
+N = 90
+FIRST = runs.first_traded()
+
+
+@pytest.fixture(scope="module")
+def market() -> SimulatedMarket:
+    return SimulatedMarket(**{**runs.MARKET, "n_minutes": runs.LEARNED + N}, venue="binance")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo") / "model"
+    FolderStore(folder).register("small", None, runs.bundle().to_files(), {})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def live(market: SimulatedMarket, model: Path) -> Path:
+    tape = model.parent / "live.tape"
+    trade(runs.SETTINGS, market, FIRST, str(model), tape)
+    return tape
+
+
+def batches(tape: Path) -> list[BatchRecord]:
+    with SqliteTapeReader(tape) as reader:
+        return list(reader.batches())
+
+
+def test_every_bar_of_the_exchange_comes_by_its_stream_in_time(live: Path, market: SimulatedMarket) -> None:
+    records = batches(live)
+    assert [record.minute for record in records] == list(range(FIRST, FIRST + N))
+    assert not any(record.catch_up or record.events for record in records)
+    bars = np.concatenate([np.frombuffer(record.bars, BAR_RECORD) for record in records])
+    (truth,) = market.blocks(FIRST, FIRST + N - 1, N)
+    assert np.array_equal(bars["close"], truth.close.reshape(-1))
+    assert not (bars["flags"] & BAR_FLAG_SYNTHETIC).any()
+    with SqliteTapeReader(live) as reader:
+        late_ms = [seen.received_ms - (seen.minute + 1) * 60_000 for seen in diagnostics.arrivals(reader)]
+    assert len(late_ms) == bars.size
+    assert max(late_ms) < 1_000
+
+
+def test_again_it_has_the_same_digest_and_a_replay_has_the_same_ledger(
+    live: Path, market: SimulatedMarket, model: Path
+) -> None:
+    again, replayed = model.parent / "again.tape", model.parent / "replayed.tape"
+    trade(runs.SETTINGS, market, FIRST, str(model), again)
+    assert batches(again)[-1].digest == batches(live)[-1].digest
+    version, files = FolderStore(model).load(str(model))
+    loaded = from_files(version, files, runs.SETTINGS, market.instruments)
+    replay(Run(runs.SETTINGS, market, FIRST, loaded.model, loaded.files, machine()), FIRST + N, replayed)
+    for name in ("bars", "decisions", "orders", "fills", "ends", "book", "changes"):
+        assert [getattr(a, name) for a in batches(live)] == [getattr(b, name) for b in batches(replayed)], (
+            name
+        )
+    assert sum(len(record.fills) for record in batches(live)) > 5
