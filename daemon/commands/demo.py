@@ -84,11 +84,12 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
 
 
 def demo_settings(settings: "Settings") -> "Settings":
-    """Return the settings of a demo: the defaults, a model that is trained in half a minute."""
+    """Return the settings of a demo: the defaults, a model that is trained in seconds."""
     return type(settings).model_validate(
         {
             **settings.model_dump(),
             "run": {**settings.run.model_dump(), "name": "demo"},
+            "features": {**settings.features.model_dump(), "groups": ["twenty"]},
             "experts": {
                 **settings.experts.model_dump(),
                 "trees": {
