@@ -22,6 +22,9 @@ TIMEOUT_S: Final = 10.0
 BACKOFF_S: Final = (1.0, 60.0)
 """Pause before the next attempt, doubling, with jitter."""
 
+HEARD_AT_ONCE: Final = 1_000
+"""Messages being worked off; further ones are not heard, and their senders wait for an answer in vain."""
+
 QOS: Final = 1
 
 
@@ -126,6 +129,7 @@ class Broker:
         self._most_events = most_events
         self._woken = asyncio.Event()
         self._heard: dict[str, Heard] = {}
+        self._hearing: set[asyncio.Task[None]] = set()
 
     def state(self, topic: str, payload: bytes) -> None:
         """Let this be the retained message of a topic; an empty payload removes it."""
@@ -199,9 +203,10 @@ class Broker:
                 await client.publish(self._will[0], self._will[1], QOS, retain=True)
             raise
         finally:
-            for task in (receiving, sending):
+            left = (receiving, sending, *self._hearing)
+            for task in left:
                 task.cancel()
-            await asyncio.gather(receiving, sending, return_exceptions=True)
+            await asyncio.gather(*left, return_exceptions=True)
 
     async def _send(self, client: aiomqtt.Client) -> None:
         while True:
@@ -231,8 +236,11 @@ class Broker:
     async def _receive(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
             for topic_filter, heard in self._heard.items():
-                if message.topic.matches(topic_filter):
-                    await self._hear(message, heard)
+                if message.topic.matches(topic_filter) and len(self._hearing) < HEARD_AT_ONCE:
+                    # An answer may take until the next minute; what comes meanwhile is not held up by it.
+                    task = asyncio.create_task(self._hear(message, heard))
+                    self._hearing.add(task)
+                    task.add_done_callback(self._hearing.discard)
 
     async def _hear(self, message: aiomqtt.Message, heard: Heard) -> None:
         properties: Mapping[str, Any] = vars(message.properties)

@@ -67,6 +67,14 @@ LIVE_FAMILIES: Final = (
         "counter",
         "Late or revised bars and arrivals that came too many at once to be kept on the tape.",
     ),
+    Family("mqtt_connected", "gauge", "1 while the MQTT broker is there."),
+    Family("mqtt_messages_sent_total", "counter", "Messages that the broker has confirmed."),
+    Family(
+        "mqtt_messages_dropped_total",
+        "counter",
+        "Messages thrown away because too many waited, by way: out, in.",
+        ("way",),
+    ),
     Family("indications_total", "counter", "Orders for which a first price was seen after the decision."),
     Family("indication_delay_seconds", "gauge", "From the last such decision's commit to its price."),
     Family(

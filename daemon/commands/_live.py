@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import structlog
@@ -16,7 +16,7 @@ from adapters.clock import SystemClock
 from adapters.simulator.follower import FollowingClock
 from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.writer import SqliteTapeWriter
-from daemon import chain
+from daemon import __version__, chain
 from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart, by_venue
 from daemon.commands._serving import Feed as Shown
@@ -25,10 +25,17 @@ from daemon.commands._told import tell
 from daemon.commands._views import Watcher
 from daemon.diagnostics import Diagnostics, Indication
 from daemon.engine import Engine
+from daemon.errors import SettingsError, UserError
 from daemon.events import Backfill, BatchRecord, FeedLost, FeedRestored, Snapshot
 from daemon.live import LiveRun, Onlookers
 from daemon.ports import Feed, LiveClock
 from daemon.settings import Settings
+
+if TYPE_CHECKING:
+    from daemon.commands._mqtt import MqttLink
+
+MQTT: Final = "mqtt"
+"""The venue whose bars come by topic."""
 
 MakeFeed = Callable[[str, tuple[str, ...]], Feed]
 """Returns the feed of a venue for instruments of it (`venue:SYMBOL`)."""
@@ -91,7 +98,11 @@ async def opened(
         tape = stack.enter_context(SqliteTapeWriter(tape_file))
         if isinstance(clock, FollowingClock):
             await stack.enter_async_context(clock.following())
-        feeds = {venue: make_feed(venue, names) for venue, names in by_venue(settings).items()}
+        link = _open_mqtt(settings)
+        feeds = {
+            venue: make_feed(venue, names) if venue != MQTT else _feed_by_topic(link, names)
+            for venue, names in by_venue(settings).items()
+        }
         start = LiveStart(settings, model_uri, feeds, clock, tape, tape_file)
         engine = await _unless(stop, start.engine())
         if engine is None:
@@ -102,8 +113,13 @@ async def opened(
         session.shown = stack.enter_context(
             metrics(settings.metrics, session.meter, SystemClock(), tape_file)
         )
-        session.live = start.live(engine, session.commit, session.watched_by(onlookers or LOGGED))
+        watching = session.watched_by(onlookers or LOGGED)
+        if link is not None:
+            watching = session.heard_by(link, watching)
+        session.live = start.live(engine, session.commit, watching)
         session.meter.live = session.live
+        if link is not None:
+            await stack.enter_async_context(link.running())
         if isinstance(clock, FollowingClock):
             clock.settled = partial(session.live.settled, HISTORY_PATIENCE_S)
         yield session
@@ -150,6 +166,47 @@ class Session:
         if self.shown is None:
             return replace(onlookers, sinks=sinks)
         return replace(onlookers, sinks=(*sinks, self.shown.see), timed=self.shown.timed)
+
+    def heard_by(self, link: "MqttLink", onlookers: Onlookers) -> Onlookers:
+        """Return onlookers that also publish; commands come in from now on."""
+        self.meter.link = link
+        publisher = link.publisher(self.engine, self.watcher, lambda event: self.live.submit(event))
+        return replace(
+            onlookers,
+            sinks=(*onlookers.sinks, publisher.see),
+            indicated=(*onlookers.indicated, publisher.indicate),
+        )
+
+
+def _open_mqtt(settings: Settings) -> "MqttLink | None":
+    """Return the link to the broker, where the settings want one.
+
+    Raises:
+        UserError: What speaks MQTT is not installed.
+    """
+    if not settings.mqtt.enabled:
+        return None
+    try:
+        from daemon.commands._mqtt import MqttLink  # the extra `mqtt`: most runs do without
+    except ModuleNotFoundError as error:
+        if error.name not in {"aiomqtt", "paho"}:
+            raise
+        raise UserError(
+            "mqtt.enabled: this environment has no aiomqtt, which is the extra `mqtt`: "
+            "pip install 'papertape[mqtt]', or in papertape's folder .venv/bin/python -m pip install aiomqtt"
+        ) from error
+    return MqttLink(settings, __version__)
+
+
+def _feed_by_topic(link: "MqttLink | None", instruments: tuple[str, ...]) -> Feed:
+    """Return the feed of the instruments of the venue `mqtt`.
+
+    Raises:
+        SettingsError: MQTT is not enabled.
+    """
+    if link is None:
+        raise SettingsError(["mqtt.enabled: instruments of the venue mqtt need it to be true"])
+    return link.feed(MQTT, instruments)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[None, None, Engine]) -> Engine | None:

@@ -2,22 +2,29 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from daemon.bars.lane import LaneCounts
 from daemon.commands._figures import Meter, Series
 from daemon.live import LiveRun
 from daemon.ports import Figures
 
+if TYPE_CHECKING:
+    from daemon.commands._mqtt import MqttLink
+
 
 class LiveMeter(Meter):
     """The figures of a run, and of the feeds it lives on once `live` is set."""
 
     live: LiveRun | None = None
+    link: "MqttLink | None" = None
 
     def figures(self) -> Figures:
         """Return all figures as of the batches seen."""
         found = super().figures()
-        return found if self.live is None else {**found, **live_series(self.live, self._shown)}
+        if self.live is not None:
+            found = {**found, **live_series(self.live, self._shown)}
+        return found if self.link is None else {**found, **self.link.figures()}
 
 
 def live_series(live: LiveRun, shown: int) -> Series:

@@ -1,6 +1,8 @@
 """What a run says over MQTT, and the commands it takes: between the engine and `adapters.mqtt`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from math import isfinite
 from random import Random
@@ -11,7 +13,9 @@ import numpy as np
 import structlog
 
 from adapters.mqtt import messages as m
-from adapters.mqtt.broker import Address, Arrived, Broker
+from adapters.mqtt.bar_topics import MqttFeed
+from adapters.mqtt.broker import Address, Arrived, Broker, Told
+from daemon.errors import FeedError
 from daemon.events import AnyEvent, BatchRecord, Command, CommandKind
 from daemon.policy.reasons import Reason
 from daemon.vitals.verdict import verdict
@@ -26,20 +30,15 @@ if TYPE_CHECKING:
 VITALS_EVERY_MINUTES: Final = 60
 """Intervals cost milliseconds."""
 
+GOODBYE_S: Final = 3.0
+"""A broker that does not take our last words in so long does without them."""
+
 Submit = Callable[[AnyEvent], Awaitable[None]]
 """Lets an event in before the next minute, and returns when it is durable."""
 
 
-def broker_of(settings: "Settings", version: str, chance: Random) -> Broker:
-    """Return the broker that the settings name; its comings and goings are logged."""
-    mqtt, log = settings.mqtt, structlog.get_logger()
-
-    def told(gone: str | None) -> None:
-        if gone is None:
-            log.info("mqtt connected", broker=f"{mqtt.host}:{mqtt.port}")
-        else:
-            log.warning("mqtt gone", broker=f"{mqtt.host}:{mqtt.port}", reason=gone)
-
+def _broker(settings: "Settings", version: str, chance: Random, told: Told) -> Broker:
+    mqtt = settings.mqtt
     address = Address(
         mqtt.host,
         mqtt.port,
@@ -58,6 +57,67 @@ def broker_of(settings: "Settings", version: str, chance: Random) -> Broker:
 def base_of(settings: "Settings") -> str:
     """Return what the run's topics begin with."""
     return f"{settings.mqtt.prefix}/{settings.run.name}"
+
+
+class MqttLink:
+    """A run's connection to its broker: what it says, the commands it takes, the bars that come by topic.
+
+    Args:
+        settings: Of the run.
+        version: Of papertape.
+    """
+
+    def __init__(self, settings: "Settings", version: str) -> None:
+        self._settings = settings
+        self._feeds: list[MqttFeed] = []
+        # Only waits are drawn from it.
+        self.broker = _broker(settings, version, Random(), self._told)  # noqa: S311 - nothing is secret here
+
+    def feed(self, venue: str, instruments: Sequence[str]) -> MqttFeed:
+        """Return a feed of bars that come by topic."""
+        feed = MqttFeed(venue, instruments, self._settings.mqtt.bars)
+        feed.listen_on(self.broker)
+        self._feeds.append(feed)
+        return feed
+
+    def publisher(self, engine: "Engine", watcher: "Watcher", submit: Submit) -> "Publisher":
+        """Return the sink that publishes, and take commands from now on where the settings allow it."""
+        if self._settings.mqtt.commands:
+            self.broker.listen(f"{base_of(self._settings)}/command", Commands(engine, submit).hear)
+        return Publisher(engine, watcher, self.broker)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keep the connection up while the block runs, and say goodbye at its end."""
+        task = asyncio.create_task(self.broker.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError, TimeoutError):
+                async with asyncio.timeout(GOODBYE_S):
+                    await task
+
+    def figures(self) -> dict[str, dict[tuple[str, ...], float]]:
+        """Return the connection in numbers."""
+        broker = self.broker
+        return {
+            "mqtt_connected": {(): float(broker.connected)},
+            "mqtt_messages_sent_total": {(): float(broker.sent)},
+            "mqtt_messages_dropped_total": {
+                ("out",): float(broker.dropped),
+                ("in",): float(sum(feed.dropped for feed in self._feeds)),
+            },
+        }
+
+    def _told(self, gone: str | None) -> None:
+        mqtt, log = self._settings.mqtt, structlog.get_logger()
+        if gone is None:
+            log.info("mqtt connected", broker=f"{mqtt.host}:{mqtt.port}")
+        else:
+            log.warning("mqtt gone", broker=f"{mqtt.host}:{mqtt.port}", reason=gone)
+        for feed in self._feeds:
+            feed.link(gone)
 
 
 class Publisher:
@@ -229,7 +289,10 @@ class Commands:
         except msgspec.DecodeError as error:
             log.warning("mqtt command refused", reason=str(error))
             return m.CommandAnswer(ok=False, error=str(error))
-        await self._submit(Command(command=CommandKind(asked.command), by=f"mqtt {asked.by}".strip()))
+        try:
+            await self._submit(Command(command=CommandKind(asked.command), by=f"mqtt {asked.by}".strip()))
+        except FeedError as error:
+            return m.CommandAnswer(ok=False, error=str(error))
         log.info("mqtt command", command=asked.command, by=asked.by)
         return m.CommandAnswer(ok=True, mode=self._engine.run.trading.mode.value)
 

@@ -12,7 +12,7 @@ import pytest
 from adapters.mqtt.broker import Address, Arrived, Broker
 from adapters.mqtt.messages import TOPICS, BarCame
 from daemon.__main__ import main
-from daemon.commands._mqtt import Commands, Publisher, base_of, broker_of, moment
+from daemon.commands._mqtt import Commands, MqttLink, Publisher, base_of, moment
 from daemon.commands._views import Watcher
 from daemon.diagnostics import Indication
 from daemon.engine import Engine
@@ -120,14 +120,16 @@ async def test_a_run_is_heard_through_a_real_broker(tmp_path: Any) -> None:
     async with mosquitto(tmp_path) as server:
         mqtt = SETTINGS.mqtt.model_copy(update={"port": server.port})
         settings = SETTINGS.model_copy(update={"mqtt": mqtt})
-        broker = broker_of(settings, "1.0", Random(1))
+        link = MqttLink(settings, "1.0")
         engine = fresh_engine()
         batches, _ = decided(engine, [traded(30)])
         watcher = Watcher(engine, first_traded(), first_traded() + 30)
         watcher.see(batches)
-        Publisher(engine, watcher, broker).see(batches)
-        running = asyncio.create_task(broker.run())
-        async with aiomqtt.Client("127.0.0.1", server.port, protocol=aiomqtt.ProtocolVersion.V5) as client:
+        link.publisher(engine, watcher, _refuse).see(batches)
+        async with (
+            link.running(),
+            aiomqtt.Client("127.0.0.1", server.port, protocol=aiomqtt.ProtocolVersion.V5) as client,
+        ):
             await client.subscribe("papertape/#")
             found: dict[str, Any] = {}
             async with asyncio.timeout(30):
@@ -137,10 +139,13 @@ async def test_a_run_is_heard_through_a_real_broker(tmp_path: Any) -> None:
                         found
                     ):
                         break
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+            assert link.figures()["mqtt_connected"] == {(): 1.0}
     assert found[f"{base_of(settings)}/status"] == {"status": "online", "version": "1.0"}
     assert found[f"{base_of(settings)}/equity"]["equity"] == f"{batches[-1].book.equity:f}"
+
+
+async def _refuse(event: AnyEvent) -> None:
+    raise AssertionError(event)
 
 
 def test_topics_and_schema_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
