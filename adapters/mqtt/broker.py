@@ -193,20 +193,23 @@ class Broker:
             await client.subscribe(topic_filter, QOS)
         receiving = asyncio.ensure_future(self._receive(client))
         sending = asyncio.ensure_future(self._send(client))
+        leaving = False
         try:
             done, _ = await asyncio.wait((receiving, sending), return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         except asyncio.CancelledError:
-            with suppress(aiomqtt.MqttError):
-                await self._flush(client)
-                await client.publish(self._will[0], self._will[1], QOS, retain=True)
+            leaving = True
             raise
         finally:
             left = (receiving, sending, *self._hearing)
             for task in left:
                 task.cancel()
             await asyncio.gather(*left, return_exceptions=True)
+            if leaving:
+                with suppress(aiomqtt.MqttError):
+                    await self._flush(client)
+                    await client.publish(self._will[0], self._will[1], QOS, retain=True)
 
     async def _send(self, client: aiomqtt.Client) -> None:
         while True:
@@ -222,7 +225,7 @@ class Broker:
             await client.publish(topic, payload, QOS, retain=True)
             self.sent += 1
             if self._states[topic] == payload:
-                del self._changed[topic]
+                self._changed.pop(topic, None)
             if not payload:
                 self._states.pop(topic)
         while self._events:

@@ -170,7 +170,7 @@ class Session:
     def heard_by(self, link: "MqttLink", onlookers: Onlookers) -> Onlookers:
         """Return onlookers that also publish; commands come in from now on."""
         self.meter.link = link
-        publisher = link.publisher(self.engine, self.watcher, lambda event: self.live.submit(event))
+        publisher = link.publisher(self.engine, self.watcher, lambda event: self.live.submit(event))  # noqa: PLW0108 - `live` comes later
         return replace(
             onlookers,
             sinks=(*onlookers.sinks, publisher.see),

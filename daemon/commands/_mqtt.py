@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from math import isfinite
 from random import Random
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 VITALS_EVERY_MINUTES: Final = 60
 """Intervals cost milliseconds."""
 
-GOODBYE_S: Final = 3.0
+GOODBYE_S: Final = 5.0
 """A broker that does not take our last words in so long does without them."""
 
 Submit = Callable[[AnyEvent], Awaitable[None]]
@@ -94,9 +94,9 @@ class MqttLink:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError, TimeoutError):
-                async with asyncio.timeout(GOODBYE_S):
-                    await task
+            done, _ = await asyncio.wait((task,), timeout=GOODBYE_S)
+            if not done:
+                structlog.get_logger().warning("mqtt goodbye not taken", after_s=GOODBYE_S)
 
     def figures(self) -> dict[str, dict[tuple[str, ...], float]]:
         """Return the connection in numbers."""

@@ -2,9 +2,7 @@
 
 import json
 import signal
-import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,59 +11,16 @@ import pytest
 from adapters.tape.reader import SqliteTapeReader
 from daemon.events import BAR_FLAG_SYNTHETIC
 from tests import runs
-from tests.integration.command_line import (
-    Job,
-    n_batches,
-    papertape,
-    settings_text,
-    started,
-    wait_for,
-)
+from tests.integration.command_line import Job, n_batches, papertape, started, wait_for
+from tests.integration.live_exchange import Exchange, simulated_exchange
 
 pytestmark = pytest.mark.slow
-
-START = "2024-01-02T16:00"
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A simulated exchange that serves, and the words of a run on it."""
-
-    folder: Path
-    tape: Path
-    words: list[str]
 
 
 @pytest.fixture
 def exchange(job: Job, tmp_path: Path) -> Iterator[Exchange]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    symbols = [instrument.name.partition(":")[2] for instrument in runs.market().instruments]
-    universe = {**runs.SETTINGS.universe.model_dump(exclude_unset=True), "instruments": symbols}
-    feeds = {
-        "venues": {"binance": {"stream_url": f"ws://{address}/stream", "history_url": f"http://{address}"}},
-        "clock_url": f"ws://{address}/papertape/clock",
-    }
-    config = tmp_path / "live.yaml"
-    config.write_text(settings_text(universe=universe, feeds=feeds), encoding="utf-8")
-    named = {"bars": job.bars, "config": job.config}
-    paths = [word for option, name in named.items() for word in (f"--{option}", str(job.folder / name))]
-    serve = ["simulate", *paths, "--from", START, "--speed", "300", "--port", address.rpartition(":")[2]]
-    folder = tmp_path / "exchange"
-    folder.mkdir()
-    tape = tmp_path / "live.tape"
-    model = str(job.folder / job.model)
-    with started(serve, folder) as process:
-
-        def is_open() -> bool:
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", int(address.rpartition(":")[2]))) == 0
-
-        assert wait_for(process, is_open), (folder / "stderr.txt").read_text(encoding="utf-8")
-        yield Exchange(
-            tmp_path, tape, ["run", "--config", str(config), "--model", model, "--tape", str(tape)]
-        )
+    with simulated_exchange(job, tmp_path) as served:
+        yield served
 
 
 def test_a_run_is_killed_taken_up_and_stopped_and_its_tape_is_the_exchanges_history(
