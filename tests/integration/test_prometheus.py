@@ -29,7 +29,7 @@ from tests.integration.command_line import PATIENCE_S, Job, settings_text, start
 pytestmark = pytest.mark.xdist_group("prometheus")
 
 ABSENT = (
-    *("drift_psi", "drift_psi_threshold"),
+    *("drift_psi", "drift_psi_threshold", "drift_long_psi", "drift_long_psi_threshold"),
     *(family.name for family in judged_families("catch_up", (), "")),
     "instrument_bars_outside_sessions",
 )
