@@ -87,7 +87,12 @@ class DriftReference:
 
     @classmethod
     def of(
-        cls, fields: Mapping[str, Any], instruments: Sequence[str], window_minutes: int, rate: float
+        cls,
+        fields: Mapping[str, Any],
+        instruments: Sequence[str],
+        window_minutes: int,
+        rate: float,
+        min_times: float = MIN_TIMES,
     ) -> "DriftReference":
         """Make it from what training kept (`daemon.training.reference`).
 
@@ -97,6 +102,7 @@ class DriftReference:
                 against all of training's.
             window_minutes: Of the live window; rounded up to whole spans of the reference.
             rate: Promised share of time in alarm.
+            min_times: Features of which a window holds fewer autocorrelation times get no threshold.
         """
         packed = zlib.decompress(base64.b64decode(fields["counts"], validate=True))
         counts = np.frombuffer(packed, dtype="<u2").reshape(fields["shape"]).astype(np.int64)
@@ -114,11 +120,11 @@ class DriftReference:
         limit = long_limit = np.full(len(total), np.inf)
         if n_windows >= MIN_WINDOWS:
             found = psi(windows, total - windows)
-            limit = thresholds(found, n_windows, WINDOW_SHARE * rate, times >= MIN_TIMES)
+            limit = thresholds(found, n_windows, WINDOW_SHARE * rate, times >= min_times)
         apart = _windows(pooled, spans, spans)
         if len(apart) >= MIN_LONG_WINDOWS:
             drawn = psi_of_draws(apart)
-            long_limit = thresholds(drawn, len(apart), LONG_SHARE * rate, times >= MIN_TIMES)
+            long_limit = thresholds(drawn, len(apart), LONG_SHARE * rate, times >= min_times)
         return cls(
             names=tuple(fields["features"]),
             edges=np.array(fields["edges"], dtype=np.float64),
@@ -139,7 +145,7 @@ class DriftReference:
 
         A window of T autocorrelation times shows a shift with a standard error of sqrt(2 / T).
         """
-        shown = np.maximum(1.0 - ONE_IN_TEN * np.sqrt(2.0 / self.times), 0.0)
+        shown = np.maximum(1.0 - ONE_IN_TEN * np.sqrt(2.0 / np.maximum(self.times, 1.0)), 0.0)
         return np.asarray(self.sees & (self.threshold > ONE_SD_PSI * shown * shown))
 
     @property
