@@ -50,7 +50,7 @@ class Weeks:
         kept = Reference(names, np.arange(len(names)), edges, (PAIR,), 0, len(rows) - 1)
         kept.add(np.arange(len(rows)), np.zeros(len(rows), dtype=np.int64), rows)
         fields = kept.to_fields()
-        packed = np.frombuffer(zlib.decompress(base64.b64decode(fields["counts"])), dtype="<u2")
+        packed = np.frombuffer(zlib.decompress(base64.b64decode(str(fields["counts"]))), dtype="<u2")
         return cls(names, edges, packed.reshape(len(values), -1, len(names), N_BINS).astype(np.int64))
 
     def reference(self, weeks: IntArray) -> DriftReference:
