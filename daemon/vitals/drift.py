@@ -56,6 +56,11 @@ class FeatureDrift:
         return self.long_psi / self.long_threshold > self.psi / self.threshold
 
     @property
+    def nearest(self) -> tuple[float, float]:
+        """PSI and threshold of the view that is nearer to its threshold."""
+        return (self.long_psi, self.long_threshold) if self.long else (self.psi, self.threshold)
+
+    @property
     def worst(self) -> float:
         """PSI over its threshold, of the view in which that is larger; 0 while nothing is judged."""
         shares = (self.psi / self.threshold, self.long_psi / self.long_threshold)

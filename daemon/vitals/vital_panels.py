@@ -82,9 +82,7 @@ def _known_from(figures: DriftFigures) -> str:
 
 
 def _index(feature: FeatureDrift, long_hours: int) -> str:
-    found, limit, over = feature.psi, feature.threshold, ""
-    if feature.long:
-        found, limit, over = feature.long_psi, feature.long_threshold, f" over {long_hours} hours"
+    (found, limit), over = feature.nearest, f" over {long_hours} hours" if feature.long else ""
     return f"PSI {found:.3f}{over}, threshold {limit:.3f}{', OUT' if feature.out else ''}"
 
 

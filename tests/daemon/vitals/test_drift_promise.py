@@ -117,7 +117,9 @@ def test_a_small_shift_that_stays_is_found_by_the_long_view_alone() -> None:
     figures = lived(reference, now).figures()
     assert early.episodes == 0
     assert figures.in_alarm
-    assert (figures.features[0].name, figures.features[0].long) == ("f3", True)
+    found = figures.features[0]
+    assert (found.name, found.long) == ("f3", True)
+    assert found.nearest == (found.long_psi, found.long_threshold)
 
 
 def test_a_feature_that_cannot_be_seen_raises_no_alarm() -> None:
