@@ -32,11 +32,12 @@ ABSENT = (
     *("drift_psi", "drift_psi_threshold", "drift_long_psi", "drift_long_psi_threshold"),
     *(family.name for family in judged_families("catch_up", (), "")),
     "instrument_bars_outside_sessions",
+    *(family.name for family in FAMILIES if family.name.startswith("group_")),
     *(f"vital_alarm_{what}" for what in ("since_timestamp_seconds", "value", "bound", "consequence")),
     "retraining_asked_timestamp_seconds",
 )
-"""A replay of 20 hours fills no window of drift, catches nothing up and raises no alarm; this market never
-closes."""
+"""A replay of 20 hours fills no window of drift, catches nothing up and raises no alarm; this market is
+of one venue and never closes."""
 
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
