@@ -76,6 +76,7 @@ def test_the_report_says_how_far_each_day_was_from_training_and_how_much_lies_be
     assert all(len(one["psi"]) == 2 for one in drift["features"])
     assert drift["note"].startswith("the model's reference is too short")
     text = page.read_text(encoding="utf-8")
+    assert "share of the return are withheld: 2 of 30 days." in text
     for place in ('id="drift-features"', 'id="drift-predictions"', 'id="training"', 'class="heat h'):
         assert place in text
     assert report["run"]["trials"] == {"count": 5, "source": "as stated with --trials"}
