@@ -4,7 +4,14 @@ One tree, so that a caller can catch exactly what it can answer. An error's text
 it: what was wrong, where, and what to do. The command line prints that text and leaves with `exit_code`.
 """
 
+import errno
 from collections.abc import Sequence
+from typing import Final
+
+MACHINE_ERRNOS: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE}
+)
+"""Refusals of the operating system that no other name would mend: full, read-only, broken."""
 
 
 class PapertapeError(Exception):
@@ -56,6 +63,18 @@ class MetricsError(UserError):
     """The address that metrics are to be served on cannot be had."""
 
 
+class StorageError(PapertapeError):
+    """A disk of this machine is full, read-only or broken."""
+
+
+def unwritable(place: object, error: OSError) -> PapertapeError:
+    """Return the error for what cannot be written: the machine's, or the user's who named a wrong place."""
+    reason = error.strerror or str(error)
+    if error.errno in MACHINE_ERRNOS:
+        return StorageError(f"{place} cannot be written: {reason}. Mend that, or name a place elsewhere.")
+    return UserError(f"{place} cannot be written: {reason}. Name another place.")
+
+
 class TapeError(PapertapeError):
     """Base of what can go wrong with a tape."""
 
@@ -74,6 +93,12 @@ class TapeMismatchError(TapeError, UserError):
 
 class TapeVersionError(TapeError, UserError):
     """The file is no papertape tape or one of another version."""
+
+    exit_code = 2
+
+
+class TapePlaceError(TapeError, UserError):
+    """Where a tape, or what is exported from it, was to go no file can be: beneath a file, not permitted."""
 
     exit_code = 2
 

@@ -24,3 +24,29 @@ optimal_probabilities
 
 # What a notebook reads of a live run's tape beside its batches.
 stored_bars
+
+# paho reads it of a message's properties.
+CorrelationData
+
+# Payloads over MQTT: whoever subscribes reads them.
+gross_ratio
+net_ratio
+drawdown_ratio
+weight_ratio
+p_down
+p_flat
+p_up
+edge_ratio
+target_weight_ratio
+accuracy_ratio
+majority_accuracy_ratio
+skill_nats
+skill_low_nats
+skill_high_nats
+information_coefficient
+drifted_features
+drifted_predictions
+ok
+
+# What a test sees of the faults that a simulated exchange makes.
+in_force

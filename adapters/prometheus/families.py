@@ -255,6 +255,18 @@ FAMILIES: Final = (
         ("subject", "feature"),
     ),
     Family(
+        "drift_long_psi",
+        "gauge",
+        "The same of the newest six windows together: small shifts that stay.",
+        ("subject", "feature"),
+    ),
+    Family(
+        "drift_long_psi_threshold",
+        "gauge",
+        "What that may reach; absent where the reference holds fewer than twelve windows.",
+        ("subject", "feature"),
+    ),
+    Family(
         "drift_features",
         "gauge",
         "Features by state: within their threshold, out of it, unseen (the window is too short for them).",

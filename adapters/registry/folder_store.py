@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from daemon.errors import ModelNotFoundError, UserError
+from daemon.errors import ModelNotFoundError, UserError, unwritable
 from daemon.ports import Files
 
 MARK: Final = "bundle.json"
 """A folder that holds this file is taken for a bundle and may be replaced by another."""
 
 VERSION_DIGITS: Final = 12
+TRIAL_BYTES: Final = 65_536
 
 
 class FolderStore:
@@ -48,16 +49,12 @@ class FolderStore:
         A bundle that was there is replaced whole or not at all.
 
         Raises:
-            UserError: The folder holds something else, or cannot be written.
+            UserError: The folder holds something else, or no folder can be there.
+            StorageError: The disk is full, read-only or broken.
         """
         del name, alias, metrics
         folder = self._folder
-        if (
-            folder.exists()
-            and not (folder / MARK).is_file()
-            and (not folder.is_dir() or any(folder.iterdir()))
-        ):
-            raise UserError(f"{folder} exists and holds no model: name a new or empty folder.")
+        self._demand_own()
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -70,8 +67,41 @@ class FolderStore:
                 shutil.rmtree(fresh, ignore_errors=True)
                 raise
         except OSError as error:
-            raise UserError(f"{folder} cannot be written: {error.strerror}. Name another folder.") from error
+            raise unwritable(folder, error) from error
         return version_of(files)
+
+    def demand_writable(self) -> None:
+        """Check that `register` could write, before the hours of work whose result it is to keep.
+
+        Raises:
+            UserError, StorageError: As `register` does.
+        """
+        self._demand_own()
+        demand_writable(self._folder)
+
+    def _demand_own(self) -> None:
+        folder = self._folder
+        if (
+            folder.exists()
+            and not (folder / MARK).is_file()
+            and (not folder.is_dir() or any(folder.iterdir()))
+        ):
+            raise UserError(f"{folder} exists and holds no model: name a new or empty folder.")
+
+
+def demand_writable(place: Path) -> None:
+    """Check that there is room for a file beside a place, whose folders need not be there yet.
+
+    Raises:
+        UserError: No file can be there: what was named as a folder is a file, or it is not permitted.
+        StorageError: The disk is full, read-only or broken.
+    """
+    folder = next((parent for parent in place.absolute().parents if parent.exists()), place.absolute().parent)
+    try:
+        with tempfile.TemporaryFile(dir=folder) as trial:
+            trial.write(bytes(TRIAL_BYTES))
+    except OSError as error:
+        raise unwritable(place, error) from error
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:

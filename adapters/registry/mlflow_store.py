@@ -7,16 +7,19 @@ server will do by its URL. MLflow is imported when it is first used: that takes 
 import logging
 import os
 import re
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
-from adapters.registry.folder_store import read_folder, write_folder
-from daemon.errors import ModelNotFoundError, UserError
+from adapters.registry.folder_store import demand_writable, read_folder, write_folder
+from daemon.errors import MACHINE_ERRNOS, ModelNotFoundError, StorageError, UserError
 from daemon.ports import Files
 
 if TYPE_CHECKING:
@@ -30,6 +33,14 @@ BUNDLE: Final = "bundle"
 PAGE_RUNS: Final = 1000
 PATIENCE_S: Final = 10
 """A report waits so long for a server; the run that it tells of is over anyway."""
+
+DISK_WORDS: Final = (
+    "database or disk is full",
+    "readonly database",
+    "disk I/O error",
+    "No space left",
+    "Read-only file system",
+)
 
 _ADDRESS: Final = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 _NOT_FOUND: Final = "RESOURCE_DOES_NOT_EXIST"
@@ -94,13 +105,14 @@ class MlflowStore:
             parameters: Shown with the run.
 
         Raises:
-            UserError: The address cannot be reached or written, or the name cannot be one.
+            UserError: The address cannot be reached, or the name cannot be one.
+            StorageError: The registry's disk is full, read-only or broken; nothing is registered.
         """
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
-            raise UserError(f"{name!r} cannot be a model's name: letters, digits, _ . - only, at most 64.")
+        _demand_name(name)
         with _speaking(self._address):
             run = self._client.create_run(self._experiment(name), run_name=name)
             run_id = run.info.run_id
+            version = None
             try:
                 with tempfile.TemporaryDirectory() as folder:
                     write_folder(Path(folder), files)
@@ -112,11 +124,40 @@ class MlflowStore:
                 version = self._create_version(name, f"{run.info.artifact_uri}/{BUNDLE}", run_id)
                 if alias is not None:
                     self._client.set_registered_model_alias(name, alias, version)
+                self._client.set_terminated(run_id)
             except BaseException:
-                self._client.set_terminated(run_id, "FAILED")
+                self._take_back(name, version, run_id, run.info.artifact_uri)
                 raise
-            self._client.set_terminated(run_id)
             return version
+
+    def demand_writable(self, name: str) -> None:
+        """Check that `register` could write, before the hours of work whose result it is to keep.
+
+        Raises:
+            UserError, StorageError: As `register` does.
+        """
+        _demand_name(name)
+        if not self._is_local:
+            self._ask()
+            return
+        file = Path(self._address.removeprefix(SQLITE))
+        demand_writable(file)
+        if file.exists():
+            self._ask()
+
+    def _ask(self) -> None:
+        with _speaking(self._address):
+            self._client.search_registered_models(max_results=1)
+
+    def _take_back(self, name: str, version: str | None, run_id: str, artifacts: str | None) -> None:
+        """Undo a registration that failed half-way, as far as what made it fail allows."""
+        # First the files: on a full disk the registry can note nothing before there is room.
+        if self._is_local and artifacts is not None:
+            shutil.rmtree(url2pathname(urlsplit(artifacts).path), ignore_errors=True)
+        with suppress(Exception):  # the failure that is being told of counts, not one of taking back
+            if version is not None:
+                self._client.delete_model_version(name, version)
+            self._client.set_terminated(run_id, "FAILED")
 
     def count_runs(self, name: str) -> int | None:
         """Return how many runs the experiment of a model has: how many versions of it were tried.
@@ -225,7 +266,24 @@ def _speaking(address: str) -> Iterator[None]:
                 ("mlflow.", "sqlalchemy.")
             ):
                 raise
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(
-                f"the registry {address} cannot be used: {reason}. See model.registry."
-            ) from error
+            reason = _reason(error)
+            kind = StorageError if _is_machines(error, reason) else UserError
+            raise kind(f"the registry {address} cannot be used: {reason}. See model.registry.") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of an error's text that says most: what the disk says, else the first."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return next((line for line in lines if any(words in line for words in DISK_WORDS)), lines[0])
+
+
+def _is_machines(error: Exception, reason: str) -> bool:
+    """Return whether the disk is at fault; SQLite says so in words alone."""
+    return (isinstance(error, OSError) and error.errno in MACHINE_ERRNOS) or any(
+        words in reason for words in DISK_WORDS
+    )
+
+
+def _demand_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
+        raise UserError(f"{name!r} cannot be a model's name: letters, digits, _ . - only, at most 64.")

@@ -38,11 +38,6 @@ class Pace:
         self._running = asyncio.Event()
         self._running.set()
 
-    @property
-    def followers(self) -> int:
-        """How many follow."""
-        return len(self._followers)
-
     def go(self, speed: float) -> None:
         """Let time pass at another speed from the next step on.
 

@@ -16,7 +16,6 @@ REQUESTS_A_SECOND: Final = 5
 STREAMS_MOST: Final = 1024
 LIFETIME_MS: Final = 24 * 3600 * 1000
 PING_EVERY_MS: Final = 20_000
-PONG_WITHIN_MS: Final = 60_000
 PONG_WITHIN_REAL_S: Final = 5.0
 """At a high speed a pong may be late by the exchange's time and not late at all."""
 

@@ -21,7 +21,7 @@ from adapters.tape.frames import (
     vitals_table,
 )
 from adapters.tape.reader import SqliteTapeReader
-from daemon.errors import TapeError
+from daemon.errors import MACHINE_ERRNOS, TapeError, TapePlaceError
 
 Told = Callable[[str, int, int], None]
 """Told which file is being written, how many of its rows are done, and how many there are."""
@@ -45,7 +45,8 @@ def export(
         The files.
 
     Raises:
-        TapeError: The folder cannot be written.
+        TapePlaceError: No folder can be there.
+        TapeError: It cannot be written.
         TapeDamagedError: A row cannot be read; the files before it stand.
     """
     tables: dict[str, Callable[[SqliteTapeReader], TapeTable]] = {
@@ -62,8 +63,9 @@ def export(
         folder.mkdir(parents=True, exist_ok=True)
         return [_write(folder / f"{name}.parquet", table(reader), told) for name, table in tables.items()]
     except OSError as error:
-        message = f"the tape cannot be exported to {folder}: {error.strerror or error}"
-        raise TapeError(message) from error
+        kind = TapeError if error.errno in MACHINE_ERRNOS else TapePlaceError
+        message = f"the tape cannot be exported to {folder}: {error.strerror or error}; name another folder"
+        raise kind(message) from error
 
 
 def _write(target: Path, table: TapeTable, told: Told | None) -> Path:

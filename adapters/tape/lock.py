@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from daemon.errors import TapeError, TapeInUseError
+from daemon.errors import MACHINE_ERRNOS, TapeError, TapeInUseError, TapePlaceError
 
 SUFFIX: Final = ".lock"
 
@@ -21,7 +21,8 @@ class WriterLock:
 
     Raises:
         TapeInUseError: Another process (or another writer in this one) holds it; names the process.
-        TapeError: The lock file cannot be made (folder missing or read-only).
+        TapePlaceError: No file can be there (folder missing, not permitted).
+        TapeError: The lock file cannot be made (disk full or read-only).
     """
 
     def __init__(self, tape: Path) -> None:
@@ -72,6 +73,7 @@ class WriterLock:
 
 def _cannot_be_written(tape: Path, error: OSError) -> TapeError:
     remedy = "make room there" if error.errno == errno.ENOSPC else "make it writable"
-    return TapeError(
+    kind = TapeError if error.errno in MACHINE_ERRNOS else TapePlaceError
+    return kind(
         f"the tape {tape} cannot be written: {error.strerror} ({tape.parent}); {remedy} or name another tape"
     )

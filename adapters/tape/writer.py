@@ -28,7 +28,14 @@ from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.statements import insertion, replacement
 from adapters.tape.universe import Universe
 from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
-from daemon.errors import BrokenBoundError, TapeDamagedError, TapeError, TapeVersionError
+from daemon.errors import (
+    MACHINE_ERRNOS,
+    BrokenBoundError,
+    TapeDamagedError,
+    TapeError,
+    TapePlaceError,
+    TapeVersionError,
+)
 from daemon.events import BatchRecord, EventRecord, Instrument, Snapshot
 from daemon.ports import TapeWriter
 from daemon.snapshot import encode_snapshot
@@ -47,6 +54,7 @@ class SqliteTapeWriter(TapeWriter):
         TapeInUseError: Another process writes it.
         TapeVersionError: The file is no tape or one of another version.
         TapeDamagedError: Its pages cannot be read.
+        TapePlaceError: No file can be there.
         TapeError: The folder cannot be written.
     """
 
@@ -235,5 +243,6 @@ def _make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"the folder {path.parent} of the tape cannot be made: {error.strerror}"
-        raise TapeError(message) from error
+        kind = TapeError if error.errno in MACHINE_ERRNOS else TapePlaceError
+        message = f"the folder {path.parent} of the tape cannot be made: {error.strerror}; name another tape"
+        raise kind(message) from error

@@ -28,6 +28,7 @@ HALF_LETTER: Final = 3.4
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 Points = Sequence[float | None]
+Form = Callable[[float, float], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,10 @@ class Axes:
         x: (n_points,) numbers; epoch minutes where `time`.
         series: What is drawn, in this order; lengths as `x`.
         height: In units of the picture, whose width is 960.
-        form: Says a tick of the y axis.
+        form: Says a tick of the y axis, given the step from one to the next; `amount_tick` by default.
         time: Whether x are epoch minutes; else numbers from 0 to 1.
         width: In units of the picture.
+        least: Half of what the y axis spans where all values are 0.
     """
 
     def __init__(
@@ -59,18 +61,19 @@ class Axes:
         x: Sequence[float],
         series: Sequence[Series],
         height: float = 260.0,
-        form: Callable[[float], str] = "{:,.0f}".format,
+        form: Form | None = None,
         *,
         time: bool = True,
         width: float = WIDTH,
+        least: float = 1.0,
     ) -> None:
-        self._x, self._series, self._time, self._form = x, series, time, form
+        self._x, self._series, self._time, self._form = x, series, time, form or amount_tick
         self._height, self._width = height, width
         self._span = (x[0], x[-1] if x[-1] > x[0] else x[0] + 1.0)
         lines = [line for one in series for line in (one.values, one.low) if line is not None]
         known = [value for line in lines for value in line if value is not None] or [0.0, 1.0]
         low, high = min(known), max(known)
-        room = (high - low) * 0.04 or abs(high) * 0.01 or 1.0
+        room = (high - low) * 0.04 or abs(high) * 0.01 or least
         self._low, self._high = low - room, high + room
         self._marks: list[str] = []
 
@@ -127,8 +130,10 @@ class Axes:
 
     def _grid(self) -> list[str]:
         parts = []
-        for value in ticks(self._low, self._high):
-            up, text = self._up(value), escape(self._form(value))
+        places = ticks(self._low, self._high)
+        step = places[1] - places[0] if len(places) > 1 else 1.0
+        for value in places:
+            up, text = self._up(value), escape(self._form(value, step))
             ends = f'x1="{LEFT:g}" x2="{self._width - RIGHT:g}" y1="{up:.1f}" y2="{up:.1f}"'
             zero = " zero" if abs(value) < 1e-12 else ""
             parts.append(f'<line class="grid{zero}" {ends}/>')
@@ -155,6 +160,26 @@ class Axes:
     def _up(self, value: float) -> float:
         share = (value - self._low) / (self._high - self._low)
         return self._height - BOTTOM - share * (self._height - TOP - BOTTOM)
+
+
+def amount_tick(value: float, step: float) -> str:
+    """Return a number with so many decimals that ticks a step apart differ."""
+    return f"{value:,.{_decimals(step)}f}"
+
+
+def percent_tick(value: float, step: float) -> str:
+    """Return a share in percent, in the same way."""
+    return f"{100.0 * value:,.{_decimals(100.0 * step)}f}%"
+
+
+def plain_tick(value: float, step: float) -> str:
+    """Return a price or a probability, however many digits it takes, six at most."""
+    del step
+    return f"{value:,.6g}"
+
+
+def _decimals(step: float) -> int:
+    return next((n for n in range(9) if abs(round(step, n) - step) < 1e-3 * step), 9)
 
 
 def ticks(low: float, high: float) -> list[float]:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from adapters.web.charts import NARROW, WIDTH, Axes, Series
+from adapters.web.charts import NARROW, WIDTH, Axes, Series, amount_tick, percent_tick, plain_tick
 from adapters.web.heat_map import heat_map
 
 _MOVES: Final = ("down", "flat", "up")
@@ -27,11 +27,11 @@ RATIOS: Final = {
     "Omega": "Omega",
     "tail ratio": "tail ratio",
     "max drawdown, daily": "drawdown",
-    "value at risk, 5 % of days": "VaR 5 %",
+    "value at risk, 5 % of days": "VaR 5\u00a0%",
     "alpha, annualised": "alpha",
     "beta": "beta",
-    "probabilistic Sharpe: P(true Sharpe > 0)": "P(Sharpe > 0)",
-    "deflated Sharpe: P(true Sharpe > luck's best)": "P(Sharpe > luck)",
+    "probabilistic Sharpe: P(true Sharpe > 0)": "PSR",
+    "deflated Sharpe: P(true Sharpe > luck's best)": "DSR",
 }
 ACCOUNT: Final = {
     "trades with a gain": "trades with a gain",
@@ -88,11 +88,15 @@ def _cards(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return (title, figure, what else) of the figures that stand on top."""
     run, trades = report["run"], report["trades"]
     named = {figure["name"]: figure for figure in report["figures"]}
+    net, cost, gross = _UNKNOWN, _UNKNOWN, "no closed trade"
+    if trades["count"]:
+        net, cost = f"{trades['net_bps']:+.1f} bps", f"{trades['cost_bps']:.1f} bps"
+        gross = f"gross {trades['gross_bps']:+.1f} bps"
     sharpe, drop = named["Sharpe, annualised"], named["return"]
     return [
         ("Return", _said(drop), f"{_money(run['equity'])} of {_money(run['capital'])} {run['quote']}"),
-        ("Net a trade", f"{trades['net_bps']:+.1f} bps", f"{trades['count']:,} closed trades"),
-        ("Costs a trade", f"{trades['cost_bps']:.1f} bps", f"gross {trades['gross_bps']:+.1f} bps"),
+        ("Net a trade", net, _count_of(trades["count"], "closed trade")),
+        ("Costs a trade", cost, gross),
         ("Sharpe", _said(sharpe), _interval(sharpe)),
         ("Deepest drawdown", _share(max(report["curves"]["drawdown"])), "by the minute"),
     ]
@@ -119,7 +123,9 @@ def _drawdown(curves: Mapping[str, Any]) -> Markup:
     below = [-share for share in curves["drawdown"]]
     shapes = (Series("area down", [0.0] * len(below), below), Series("line down", below))
     return _drawn(
-        lambda width: Axes(curves["minute"], shapes, 140.0, "{:.1%}".format, width=width).svg("Drawdown")
+        lambda width: Axes(curves["minute"], shapes, 140.0, percent_tick, width=width, least=0.01).svg(
+            "Drawdown"
+        )
     )
 
 
@@ -141,7 +147,7 @@ def _divide(axes: Axes, trained: int | None) -> None:
 
 def _price(minute: Sequence[int], one: Mapping[str, Any]) -> tuple[str, Markup, int]:
     def draw(width: float) -> str:
-        axes = Axes(minute, (Series("line c", one["close"]),), 220.0, "{:,.6g}".format, width=width)
+        axes = Axes(minute, (Series("line c", one["close"]),), 220.0, plain_tick, width=width)
         step = max(1, round(len(one["marks"]) / (width / MARK_ROOM)))
         for at, price, side in one["marks"][::step]:
             said = "bought" if side > 0 else "sold"
@@ -204,7 +210,7 @@ def _reliability(one: Mapping[str, Any]) -> Markup:
         (0.0, edge),
         (Series("line ideal", (0.0, edge)),),
         _SMALL_HEIGHT,
-        "{:.2f}".format,
+        amount_tick,
         time=False,
         width=_SMALL_WIDTH,
     )
@@ -219,7 +225,7 @@ def _roc(one: Mapping[str, Any]) -> Markup:
     lines += [
         Series(f"line {way}", _on_grid(one[way]["roc"], grid)) for way in ("up", "down") if one[way]["roc"]
     ]
-    axes = Axes(grid, lines, _SMALL_HEIGHT, "{:.2f}".format, time=False, width=_SMALL_WIDTH)
+    axes = Axes(grid, lines, _SMALL_HEIGHT, amount_tick, time=False, width=_SMALL_WIDTH)
     return Markup(axes.svg(f"ROC of {one['name']}"))  # noqa: S704 - as above
 
 

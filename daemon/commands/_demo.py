@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 import structlog
@@ -23,10 +23,20 @@ from daemon.events import BatchRecord
 from daemon.live import Onlookers
 from daemon.settings import FeedsSettings, Settings, VenueFeedSettings
 
+if TYPE_CHECKING:
+    from adapters.prometheus.server import MetricsServer
+
 AS_FAST_AS_FOLLOWED: Final = math.inf
 
 
-def trade(settings: Settings, market: SimulatedMarket, first_minute: int, model: str, tape: Path) -> None:
+def trade(
+    settings: Settings,
+    market: SimulatedMarket,
+    first_minute: int,
+    model: str,
+    tape: Path,
+    server: "MetricsServer | None" = None,
+) -> None:
     """Trade a market's minutes from `first_minute` to its end, live, and print what it came to.
 
     Args:
@@ -35,12 +45,13 @@ def trade(settings: Settings, market: SimulatedMarket, first_minute: int, model:
         first_minute: First decided minute.
         model: Folder of the model.
         tape: Of the run; there is none yet.
+        server: Answers scrapes.
 
     Raises:
         click.exceptions.Exit: A signal ended it before; the code is 128 and the signal's number.
         PapertapeError: It cannot start or go on; says why.
     """
-    demo = _Demo(settings, market, first_minute)
+    demo = _Demo(settings, market, first_minute, server)
     asyncio.run(demo.trade(model, tape))
     if demo.caught:
         raise click.exceptions.Exit(128 + demo.caught[0])
@@ -53,7 +64,14 @@ class _Demo:
         caught: Signals that came.
     """
 
-    def __init__(self, settings: Settings, market: SimulatedMarket, first_minute: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        market: SimulatedMarket,
+        first_minute: int,
+        server: "MetricsServer | None",
+    ) -> None:
+        self._server = server
         self._settings = settings
         self._end_minute = market.last_minute + 1
         # The minute before ended so long ago that it is in the history; the first to decide runs.
@@ -94,6 +112,7 @@ class _Demo:
             stop=self._stop,
             end_minute=self._end_minute,
             onlookers=Onlookers((show,)),
+            server=self._server,
         ) as session:
             if session is None:
                 return

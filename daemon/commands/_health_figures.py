@@ -43,7 +43,13 @@ def health_series(figures: HealthFigures) -> Series:
         },
         "drift_psi": {(subject, f.name): f.psi for subject, f in features if not math.isnan(f.psi)},
         "drift_psi_threshold": {
-            (subject, f.name): f.threshold for subject, f in features if f.sees and math.isfinite(f.threshold)
+            (subject, f.name): f.threshold for subject, f in features if math.isfinite(f.threshold)
+        },
+        "drift_long_psi": {
+            (subject, f.name): f.long_psi for subject, f in features if not math.isnan(f.long_psi)
+        },
+        "drift_long_psi_threshold": {
+            (subject, f.name): f.long_threshold for subject, f in features if math.isfinite(f.long_threshold)
         },
         "drift_features": {
             (subject, state): float(sum(_state(f) == state for f in drift.features))

@@ -20,7 +20,7 @@ from daemon import __version__, chain
 from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart, by_venue
 from daemon.commands._serving import Feed as Shown
-from daemon.commands._serving import metrics
+from daemon.commands._serving import feed_for
 from daemon.commands._told import tell
 from daemon.commands._views import Watcher
 from daemon.diagnostics import Diagnostics, Indication
@@ -32,6 +32,7 @@ from daemon.ports import Feed, LiveClock
 from daemon.settings import Settings
 
 if TYPE_CHECKING:
+    from adapters.prometheus.server import MetricsServer
     from daemon.commands._mqtt import MqttLink
 
 MQTT: Final = "mqtt"
@@ -45,7 +46,12 @@ HISTORY_PATIENCE_S: Final = 0.25
 
 
 async def run_live(
-    settings: Settings, model_uri: str, make_feed: MakeFeed, clock: LiveClock, tape_file: Path
+    settings: Settings,
+    model_uri: str,
+    make_feed: MakeFeed,
+    clock: LiveClock,
+    tape_file: Path,
+    server: "MetricsServer | None" = None,
 ) -> None:
     """Trade live until SIGTERM or SIGINT; then drain and leave.
 
@@ -55,6 +61,7 @@ async def run_live(
         make_feed: Makes the feeds.
         clock: The time.
         tape_file: Made where there is none; else the run on it is gone on with.
+        server: Answers scrapes.
 
     Raises:
         PapertapeError: It cannot start or go on; says why.
@@ -63,7 +70,7 @@ async def run_live(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with opened(settings, model_uri, make_feed, clock, tape_file, stop=stop) as session:
+    async with opened(settings, model_uri, make_feed, clock, tape_file, stop=stop, server=server) as session:
         if session is not None:
             await session.live.run(stop)
             log, engine = structlog.get_logger(), session.engine
@@ -71,7 +78,7 @@ async def run_live(
 
 
 @asynccontextmanager
-async def opened(
+async def opened(  # noqa: PLR0913 - what a live run is made of
     settings: Settings,
     model_uri: str,
     make_feed: MakeFeed,
@@ -81,6 +88,7 @@ async def opened(
     stop: asyncio.Event,
     end_minute: int | None = None,
     onlookers: Onlookers | None = None,
+    server: "MetricsServer | None" = None,
 ) -> AsyncIterator["Session | None"]:
     """Take a live run up, or begin one, and yield it ready to run; None if it is stopped before.
 
@@ -93,6 +101,7 @@ async def opened(
         stop: Ends the beginning too.
         end_minute: The minute after the last, where the run has one.
         onlookers: See what is done; default: the log, line by line.
+        server: Answers scrapes.
     """
     async with AsyncExitStack() as stack:
         tape = stack.enter_context(SqliteTapeWriter(tape_file))
@@ -110,9 +119,7 @@ async def opened(
             return
         session = Session(engine, tape, end_minute)
         # Scrapes come by the machine's time, however fast a simulated exchange's passes.
-        session.shown = stack.enter_context(
-            metrics(settings.metrics, session.meter, SystemClock(), tape_file)
-        )
+        session.shown = None if server is None else feed_for(server, session.meter, SystemClock())
         watching = session.watched_by(onlookers or LOGGED)
         if link is not None:
             watching = session.heard_by(link, watching)

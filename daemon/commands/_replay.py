@@ -4,8 +4,8 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import structlog
@@ -16,7 +16,7 @@ from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.writer import SqliteTapeWriter
 from daemon.commands._figures import Meter
 from daemon.commands._run import Run, begin, resume
-from daemon.commands._serving import Feed, metrics
+from daemon.commands._serving import Feed, feed_for
 from daemon.commands._told import tell
 from daemon.commands._views import Watcher
 from daemon.engine import Engine
@@ -24,14 +24,18 @@ from daemon.events import BatchRecord, Book, Minutes, Snapshot
 from daemon.service import Sink, play, untimed
 from daemon.vitals.summary import RunSummary
 
+if TYPE_CHECKING:
+    from adapters.prometheus.server import MetricsServer
 
-def replay(run: Run, end_minute: int, tape_file: Path) -> RunSummary:
+
+def replay(run: Run, end_minute: int, tape_file: Path, server: "MetricsServer | None" = None) -> RunSummary:
     """Play a run's bars up to `end_minute` onto its tape and print what it came to.
 
     Args:
         run: What is played.
         end_minute: The minute after the last.
         tape_file: Made where there is none; else it is gone on with.
+        server: Serves the run's figures, if somebody is to see them.
 
     Returns:
         The summary.
@@ -40,12 +44,6 @@ def replay(run: Run, end_minute: int, tape_file: Path) -> RunSummary:
         click.exceptions.Exit: A signal ended the run before its end, between two batches; the exit code is
             128 and the signal's number, as a shell has it (130 for SIGINT, 143 for SIGTERM).
     """
-    with ExitStack() as outlasting:
-        return _replayed(run, end_minute, tape_file, outlasting)
-
-
-def _replayed(run: Run, end_minute: int, tape_file: Path, outlasting: ExitStack) -> RunSummary:
-    """Replay; what is entered into `outlasting` serves on after the tape is closed."""
     clock, log = SystemClock(), structlog.get_logger()
     with SqliteTapeWriter(tape_file) as tape:
         engine = run.engine()
@@ -56,7 +54,7 @@ def _replayed(run: Run, end_minute: int, tape_file: Path, outlasting: ExitStack)
         )
         watcher = Watcher(engine, start, end_minute, book)
         meter = Meter(engine, watcher, run.settings.metrics.max_instruments, run.first_minute, book)
-        feed = outlasting.enter_context(metrics(run.settings.metrics, meter, clock, tape_file))
+        feed = None if server is None else feed_for(server, meter, clock)
         began_s = clock.monotonic_s()
         with LiveTable(sys.stderr, clock) as table:
 

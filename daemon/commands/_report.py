@@ -16,7 +16,7 @@ from daemon.bars.sessions import days_per_year
 from daemon.commands._drift_by_day import DriftByDay
 from daemon.commands._run import CHUNK_ROWS, OUTSIDE, warmup_minutes
 from daemon.commands._trials import trials
-from daemon.errors import BundleError
+from daemon.errors import BundleError, unwritable
 from daemon.events import (
     MINUTES_PER_DAY,
     BatchRecord,
@@ -121,11 +121,24 @@ def _bundle(files: Files) -> Bundle | None:
 
 
 def write_page(made: Report, file: Path) -> None:
-    """Write a report's page, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    """Write a report's page, whole or not at all.
+
+    Raises:
+        UserError: No file can be there.
+        StorageError: The disk is full, read-only or broken.
+    """
+    text = page(made.to_plain())
     beside = file.with_name(f".{file.name}.part")
-    beside.write_text(page(made.to_plain()), encoding="utf-8")
-    beside.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            beside.write_text(text, encoding="utf-8")
+            beside.replace(file)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise unwritable(f"the report {file}", error) from error
 
 
 class _Walk:

@@ -44,7 +44,8 @@ MACHINE_KEYS: Final = ("arithmetic", "versions")
 """What a header says of the machine, not of the run."""
 
 OUTSIDE: Final = "bars_outside_sessions"
-"""What a header says of bars that no run ever sees: by instrument, as JSON; absent where there are none."""
+"""What a header says of bars that no run ever sees: by instrument, as JSON, from the first decided minute to
+the files' end (a tape must not depend on where its run paused); absent where there are none."""
 
 WHAT_DIFFERS: Final = {
     "settings": "settings",

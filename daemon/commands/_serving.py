@@ -140,10 +140,10 @@ def _log() -> "FilteringBoundLogger":
 
 
 @contextmanager
-def metrics(
-    settings: "MetricsSettings", meter: "Meter", clock: "WallClock", tape_file: Path
-) -> Iterator[Feed | None]:
-    """Serve a run's figures while inside, if the settings say so.
+def serving(settings: "MetricsSettings", tape_file: Path) -> Iterator["MetricsServer | None"]:
+    """Answer scrapes while inside, if the settings say so: first of the disk alone, then what a feed brings.
+
+    Enter it before there is a tape: an address that cannot be had must leave nothing behind.
 
     Raises:
         MetricsError: The address cannot be had.
@@ -154,12 +154,17 @@ def metrics(
     from adapters.prometheus.server import MetricsServer
 
     with MetricsServer(settings.host, settings.port, probes_of(tape_file)) as server:
-        feed = Feed(server, meter, clock)
-        server.watch("sink_drops_total", {(SINK,): lambda: float(feed.drops)})
-        feed.publish()
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         _log().info("metrics", url=f"http://{host}:{server.port}/metrics")
-        yield feed
+        yield server
+
+
+def feed_for(server: "MetricsServer", meter: "Meter", clock: "WallClock") -> Feed:
+    """Return what carries a run's figures to the server, having carried the first."""
+    feed = Feed(server, meter, clock)
+    server.watch("sink_drops_total", {(SINK,): lambda: float(feed.drops)})
+    feed.publish()
+    return feed
 
 
 def probes_of(tape_file: Path) -> dict[str, Callable[[], float]]:

@@ -114,7 +114,8 @@ def keep(
     """Write the bundle into a folder, or register it; return where it is to be found.
 
     Raises:
-        UserError: The folder or registry cannot be written.
+        UserError: The folder or registry cannot be used.
+        StorageError: The disk is full, read-only or broken.
     """
     from adapters.registry import FolderStore, MlflowStore
 
@@ -124,6 +125,21 @@ def keep(
         return str(out)
     version = MlflowStore(settings.model.registry).register(name, alias, files, metrics, parameters)
     return f"models:/{name}@{alias} (version {version})" if alias else f"models:/{name}/{version}"
+
+
+def demand_place(settings: "Settings", name: str, out: Path | None) -> None:
+    """Check that `keep` will find its place, before the model is made.
+
+    Raises:
+        UserError: The folder, the registry or the name cannot be used.
+        StorageError: The disk is full, read-only or broken.
+    """
+    from adapters.registry import FolderStore, MlflowStore
+
+    if out is not None:
+        FolderStore(out).demand_writable()
+    else:
+        MlflowStore(settings.model.registry).demand_writable(name)
 
 
 def dated(bundle: "Bundle") -> "Bundle":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from daemon.commands._serving import serve_option, with_metrics
+from daemon.commands._serving import serve_option, serving, with_metrics
 
 if TYPE_CHECKING:
     from daemon.settings import Settings
@@ -51,6 +51,7 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     """
     from adapters.registry import FolderStore
     from adapters.simulator.market import SimulatedMarket
+    from adapters.tape.lock import WriterLock
     from adapters.tape.reader import SqliteTapeReader
     from daemon.commands._demo import trade
     from daemon.commands._report import report as whole_report
@@ -60,22 +61,27 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     from daemon.commands.train import report
     from daemon.training.train import train
 
+    tape, store = folder / "demo.tape", FolderStore(folder / "model")
+    # What would fail at the end fails now, before anything is trained.
+    store.demand_writable()
+    if tape.exists():
+        WriterLock(tape).release()
     settings = demo_settings(with_metrics(open_settings(None), serve))
     learned = int(minutes * TRAINING_SHARE)
     change = learned + int((minutes - learned) * GOOD_SHARE)
     market = SimulatedMarket(seed, n_minutes=minutes, regime_change_minute=change, venue=VENUE)
     first_traded = market.first_minute + learned
-    with shown_progress() as progress:
-        result = train(market, settings, name="demo", span=(None, first_traded - 1), progress=progress)
-    click.echo(report(result))
-    # By the market's clock: the same words give the same model, the same tape, the same digest.
-    files = replace(result.bundle, trained_at=60 * first_traded).to_files()
-    FolderStore(folder / "model").register("demo", None, files, {})
-    tape = folder / "demo.tape"
-    for leftover in folder.glob(f"{tape.name}*"):
-        leftover.unlink()
-    click.echo(f"trading on paper; the regime changes {change - learned:,} minutes into it\n")
-    trade(settings, market, first_traded, str(folder / "model"), tape)
+    with serving(settings.metrics, tape) as server:
+        with shown_progress() as progress:
+            result = train(market, settings, name="demo", span=(None, first_traded - 1), progress=progress)
+        click.echo(report(result))
+        # By the market's clock: the same words give the same model, the same tape, the same digest.
+        files = replace(result.bundle, trained_at=60 * first_traded).to_files()
+        store.register("demo", None, files, {})
+        for leftover in folder.glob(f"{tape.name}*"):
+            leftover.unlink()
+        click.echo(f"trading on paper; the regime changes {change - learned:,} minutes into it\n")
+        trade(settings, market, first_traded, str(folder / "model"), tape, server)
     page = folder / "report.html"
     with SqliteTapeReader(tape) as reader:
         write_page(whole_report(reader, settings.model.registry), page)

@@ -8,6 +8,7 @@ import click
 from daemon.commands._settings import open_settings
 from daemon.commands._training import (
     dated,
+    demand_place,
     keep,
     outside,
     parameters_of,
@@ -54,6 +55,7 @@ def command(  # noqa: PLR0913, PLR0917 - one argument an option
     model = FinishedModel(_content(model_file), _names(features))
     source = open_bars(bar_files, settings)
     name, alias = place_of(settings, name, alias)
+    demand_place(settings, name, out)
     with shown_progress() as progress:
         bundle = pack(
             model,

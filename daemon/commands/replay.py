@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from daemon.commands._serving import serve_option, with_metrics
+from daemon.commands._serving import serve_option, serving, with_metrics
 from daemon.commands._settings import config_option
 from daemon.commands._when import When
 
@@ -72,4 +72,5 @@ def command(
     if not tape.exists():
         # Mended bars are other bars, with which a tape does not go on: so none is begun before all are good.
         source.demand_good(start - 2 * max(plan.warmup_bars, plan.history_rows), end - 1)
-    replay(run, end, tape)
+    with serving(settings.metrics, tape) as server:
+        replay(run, end, tape, server)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from daemon.commands._serving import serve_option, with_metrics
+from daemon.commands._serving import serve_option, serving, with_metrics
 from daemon.commands._settings import config_option
 
 
@@ -33,4 +33,5 @@ def command(
     settings = with_metrics(open_settings(config_file), serve)
     clock, make_feed = clock_and_feeds(settings)
     tape = tape_file or Path(settings.tape.path)
-    asyncio.run(run_live(settings, model or settings.model.uri, make_feed, clock, tape))
+    with serving(settings.metrics, tape) as server:
+        asyncio.run(run_live(settings, model or settings.model.uri, make_feed, clock, tape, server))

@@ -9,6 +9,7 @@ import click
 from daemon.commands._settings import open_settings
 from daemon.commands._training import (
     dated,
+    demand_place,
     keep,
     outside,
     parameters_of,
@@ -56,6 +57,7 @@ def command(
 
     source = open_bars(bar_files, settings)
     name, alias = place_of(settings, name, alias)
+    demand_place(settings, name, out)
     with shown_progress() as progress:
         result = train(
             source,

@@ -120,10 +120,12 @@ VOLUMES = (
         "ratio",
         "Arms: move of the midpoint x range / volume, volume in means of 20 rows",
     ),
+    # The difference is taken before it is rounded and summed: where the venue does not say, takers bought
+    # half and it is exactly 0, while twice a half that was rounded is not the whole.
     *(
         (
             f"taker_imbalance_{n}",
-            f"ratio(2 * sum(taker, {n}) - sum(volume, {n}), sum(volume, {n}))",
+            f"ratio(sum(2 * taker - volume, {n}), sum(volume, {n}))",
             "-1 to 1",
             "bought less sold by takers / volume; 0 where the venue does not say",
         )

@@ -1,7 +1,8 @@
 """The small language of formulas: Python's expression syntax, a fixed set of names, nothing else.
 
-Base columns: open high low close volume taker, benchmark (close of the benchmark this minute, 0 where it has
-none), minute_of_day, day_of_week, day_sin, day_cos, week_sin, week_cos.
+Base columns: open high low close volume, taker (what takers bought; half the volume where the venue does not
+say), benchmark (close of the benchmark this minute, 0 where it has none), minute_of_day, day_of_week,
+day_sin, day_cos, week_sin, week_cos.
 
 Elementwise: + - * / ** (2 or 3), comparisons, and or not, abs sqrt log sign round min max clip(x, low, high)
 where(condition, a, b) ratio(a, b, otherwise). `/` takes only a divisor that cannot be zero; `ratio` states

@@ -1,7 +1,7 @@
 """The base rate: how often each class came so far. It keeps the others honest."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -9,6 +9,9 @@ from daemon import kernels
 from daemon.kernels import FloatArray, IntArray
 from daemon.labels.matured import N_CLASSES
 from daemon.models.expert import LearnerBatch
+
+BASE_RATE: Final = "base_rate"
+"""The name by which settings, bundles and vitals know it."""
 
 
 class BaseRate:
@@ -21,7 +24,7 @@ class BaseRate:
 
     features: tuple[str, ...] = ()
 
-    def __init__(self, name: str = "base_rate", counts: IntArray | None = None) -> None:
+    def __init__(self, name: str = BASE_RATE, counts: IntArray | None = None) -> None:
         self.name = name
         self._counts = np.zeros(N_CLASSES, dtype=np.int64) if counts is None else counts
 

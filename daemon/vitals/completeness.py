@@ -11,6 +11,7 @@ BARS_COLUMNS: Final = (
 MOST_ROWS: Final = 20
 """The table shows so many instruments, those with the largest absent share; the last row is of all."""
 
+OUTSIDE: Final = "outside sessions"
 MOST_NAMES: Final = 5
 
 
@@ -38,13 +39,13 @@ def missing_facts(figures: Sequence[CoverageFigures], outside: Mapping[str, int]
     told = {
         "no bar yet": {f.instrument: f.early for f in figures if f.early},
         "no bar at the end": {f.instrument: f.open_gap for f in figures if f.open_gap},
-        "outside sessions": {name: count for name, count in sorted(outside.items()) if count},
+        OUTSIDE: {name: count for name, count in sorted(outside.items()) if count},
         "bars refused": {f.instrument: f.refused for f in figures if f.refused},
     }
     words = {
         "no bar yet": "for the first {} min",
         "no bar at the end": "for the last {} min",
-        "outside sessions": "{} bars left out",
+        OUTSIDE: "{} bars left out",
         "bars refused": "{} bars",
     }
     return {subject: _listed(by_name, words[subject]) for subject, by_name in told.items() if by_name}

@@ -102,7 +102,8 @@ class DriftMap:
     """
 
     def __init__(self, fields: Mapping[str, Any], instruments: Sequence[str], rate: float) -> None:
-        self.reference = DriftReference.of(fields, instruments, MINUTES_PER_DAY, rate)
+        # A day sees little; what it can be held against is shown all the same, beside whether it sees.
+        self.reference = DriftReference.of(fields, instruments, MINUTES_PER_DAY, rate, min_times=0.0)
         self._trained = frozenset(fields["instruments"])
         self._all = self._trained.isdisjoint(instruments)
         self._counts: dict[int, IntArray] = {}

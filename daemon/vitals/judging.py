@@ -9,7 +9,7 @@ from typing import Final
 from daemon.settings import AlarmSettings, ExpertAlarm, TradingAlarm
 from daemon.vitals.calibration import CalibrationFigures
 from daemon.vitals.changes import ChangeFigures
-from daemon.vitals.drift import DriftFigures
+from daemon.vitals.drift import DriftFigures, FeatureDrift
 from daemon.vitals.edges import EdgeFigures, Edges
 from daemon.vitals.forms import CALIBRATED
 from daemon.vitals.health import Health
@@ -95,10 +95,15 @@ def _of_drift(vital: Vital, subject: str, figures: DriftFigures, alarm: TradingA
     seen = [f for f in figures.features if f.sees and not math.isnan(f.psi)]
     if not seen:
         return
-    top = seen[0]
-    named = "; ".join(f"{f.name} PSI {f.psi:.3f}, bound {f.threshold:.3f}" for f in seen[:_NAMED])
+    found, bound = seen[0].nearest
+    named = "; ".join(f"{f.name} {_index(f, figures.long_hours)}" for f in seen[:_NAMED])
     cause = f"{sum(f.out for f in seen)} of {len(seen)} over their bound: {named}"
-    yield Judgement(vital, subject, figures.in_alarm, top.psi, top.threshold, cause, alarm.consequences)
+    yield Judgement(vital, subject, figures.in_alarm, found, bound, cause, alarm.consequences)
+
+
+def _index(feature: FeatureDrift, long_hours: int) -> str:
+    found, bound = feature.nearest
+    return f"PSI {found:.3f}{f' over {long_hours} hours' if feature.long else ''}, bound {bound:.3f}"
 
 
 def _of_edge(found: EdgeFigures | None, settings: AlarmSettings) -> Iterator[Judgement]:

@@ -4,14 +4,21 @@ With `MIN_MEMBERS` instruments or more it is measured **across** instruments, mi
 moves cancel. With fewer it is measured **over time**: all pairs of a block of 24 horizons are ranked
 together, one coefficient a block. Either way the coefficients are averaged, each minute or block counting
 once.
+
+The base rate has no coefficient. It says the same of all instruments, so across them there is nothing to
+rank but labels that waited longer than others. Over time it is a running mean of the very labels it would be
+ranked against: within a block, what has come high raises what it says next, and what is left of the block is
+the lower for it. On random walks, of which nothing can be known, that alone comes to -0.28 with one
+instrument, -0.20 with two and -0.14 with four.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from daemon.kernels import FloatArray, IntArray
+from daemon.models.base_rate import BASE_RATE
 from daemon.vitals.ranks import doubled_ranks, rank_correlations
 
 MIN_MEMBERS: Final = 5
@@ -22,16 +29,17 @@ class RankIc:
     """Turns scores and returns into coefficients, one a minute or one a block.
 
     Args:
-        n_series: How many experts are judged.
+        names: The expert of each series that is judged.
         n_instruments: Width of the universe: decides between across and over time.
         horizon_minutes: Of the labels.
     """
 
-    def __init__(self, n_series: int, n_instruments: int, horizon_minutes: int) -> None:
+    def __init__(self, names: Sequence[str], n_instruments: int, horizon_minutes: int) -> None:
+        self._unranked = [series for series, name in enumerate(names) if name == BASE_RATE]
         self._across = n_instruments >= MIN_MEMBERS
         self._block_minutes = BLOCK_HORIZONS * horizon_minutes
         self._ordinal: IntArray = np.zeros(0, dtype=np.int64)
-        self._pairs: FloatArray = np.zeros((0, n_series + 1))
+        self._pairs: FloatArray = np.zeros((0, len(names) + 1))
 
     def update(
         self, ordinal: int, n_minutes: int, at: IntArray, scores: FloatArray, ret: FloatArray
@@ -48,6 +56,8 @@ class RankIc:
         Returns:
             (n_minutes, n_series) coefficients, NaN where there is none.
         """
+        scores = scores.copy()
+        scores[:, self._unranked] = np.nan
         if self._across:
             return _by_group(at, scores, ret, n_minutes, MIN_MEMBERS)
         ordinals = np.concatenate([self._ordinal, at + ordinal])

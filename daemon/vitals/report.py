@@ -12,7 +12,7 @@ from daemon.events import StateChange, VitalChange
 from daemon.labels.matured import Move
 from daemon.vitals.account_figures import instrument_figures, whole_figures
 from daemon.vitals.alarm_panels import change_table
-from daemon.vitals.completeness import bars_panel, missing_facts
+from daemon.vitals.completeness import OUTSIDE, bars_panel, missing_facts
 from daemon.vitals.cost_totals import COMPONENTS
 from daemon.vitals.curves import Curves
 from daemon.vitals.day_book import DayBook, returns
@@ -66,7 +66,7 @@ class Report:
         divided: The run before and after the end of its model's training.
         changes: Moves of the trading state, oldest first.
         coverage: Which bars came and which were missing, by instrument.
-        outside: By instrument, bars of the files that lay outside its sessions.
+        outside: By instrument, bars of the files that lie outside its sessions, also after the run's end.
         drift: Drift by day, by subject (`features`, `predictions`).
         no_drift: Why there is none of a subject.
         alarms: Vitals that went out of their bounds or came back.
@@ -134,6 +134,12 @@ class Report:
             )
         return rows
 
+    def missing(self) -> dict[str, str]:
+        """Say what the table of bars does not (`missing_facts`)."""
+        facts = missing_facts(self.coverage, self.outside)
+        # A tape tells of its bar files as a whole: it may be gone on with.
+        return {k: f"{text}, to the files' end" if k == OUTSIDE else text for k, text in facts.items()}
+
     def to_plain(self) -> dict[str, Any]:
         """Return the report as plain data: what `--json` prints and what a page is drawn from."""
         curves, told, days = self.curves, self.told, self.account.days
@@ -181,7 +187,7 @@ class Report:
                 {**asdict(f), "absent": f.absent, "outside": self.outside.get(f.instrument, 0)}
                 for f in self.coverage
             ],
-            "missing": missing_facts(self.coverage, self.outside),
+            "missing": self.missing(),
             "drift": {
                 **{subject: found.to_plain() for subject, found in self.drift.items()},
                 "none": dict(self.no_drift),
@@ -222,7 +228,7 @@ class Report:
             panels.append(bars_panel(self.coverage))
         if self.alarms:
             panels.append(change_table(self.alarms))
-        if missing := missing_facts(self.coverage, self.outside):
+        if missing := self.missing():
             panels.append(("missing", (), tuple(missing.items())))
         return tuple(panels)
 

@@ -34,7 +34,8 @@ class SkillFigures:
         last: The same for the instrument's last matured label.
         over_majority: Accuracy less the majority's, paired.
         hit_rate: Share of moves (labels up or down) whose direction was the likelier.
-        ic: Rank information coefficient of p(up) - p(down) with the return.
+        ic: Rank information coefficient of p(up) - p(down) with the return; None for the base rate
+            (`daemon.vitals.rank_ic` says why).
         form: Whether it is judged before or after calibration.
         over_raw: Skill of the calibrated expert less that of the raw one, paired; None where it is not
             judged in both forms.
@@ -83,8 +84,9 @@ class Skill:
     ) -> None:
         self.series = forms_of(names, raw)
         self._baselines = Baselines(span, n_instruments, prior)
+        speakers = [name for name, _ in self.series]
         self._live, self._catch_up = (
-            Track(len(self.series), n_instruments, horizon_minutes, window_minutes) for _ in range(2)
+            Track(speakers, n_instruments, horizon_minutes, window_minutes) for _ in range(2)
         )
 
     def update(

@@ -1,6 +1,6 @@
 """Per-minute sums of everything skill is made of, for each series."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -30,18 +30,20 @@ class Track:
     """Sums of one kind of minutes (live, or catch-up), in buckets of a quarter of the horizon.
 
     Args:
-        n_series: How many experts are judged.
+        names: The expert of each series that is judged.
         n_instruments: Width of the universe.
         horizon_minutes: Of the labels.
         window_minutes: How far back sums are kept.
     """
 
-    def __init__(self, n_series: int, n_instruments: int, horizon_minutes: int, window_minutes: int) -> None:
+    def __init__(
+        self, names: Sequence[str], n_instruments: int, horizon_minutes: int, window_minutes: int
+    ) -> None:
         bucket_minutes = max(horizon_minutes // BUCKETS_PER_HORIZON, 1)
         self._lag = -(-LAG_HORIZONS * horizon_minutes // bucket_minutes)
-        self._n_series = n_series
-        self._buckets = Buckets(n_series * len(COLUMNS), bucket_minutes, window_minutes)
-        self._ic = RankIc(n_series, n_instruments, horizon_minutes)
+        self._n_series = len(names)
+        self._buckets = Buckets(len(names) * len(COLUMNS), bucket_minutes, window_minutes)
+        self._ic = RankIc(names, n_instruments, horizon_minutes)
 
     def update(
         self,

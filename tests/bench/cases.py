@@ -231,12 +231,13 @@ def tape_bytes(n_instruments: int, n_minutes: int, limit_bytes: float) -> dict[s
         with closing(sqlite3.connect(file)) as connection:
             sizes = dict(connection.execute("SELECT name, sum(pgsize) FROM dbstat GROUP BY name"))
             (n_bars,) = connection.execute("SELECT count(*) FROM bar").fetchone()
+            (n_snapshots,) = connection.execute("SELECT count(*) FROM snapshot").fetchone()
             (said,) = connection.execute("SELECT sum(length(decisions)) FROM batch").fetchone()
         n_decided = n_instruments * n_minutes
         found["bars"] = sizes.pop("bar") / n_bars
         found["decisions"] = said / n_decided
         found["minutes"] = (sizes.pop("batch") - said) / n_decided
-        found["snapshot"] = sizes.pop("snapshot")
+        found["snapshot"] = sizes.pop("snapshot") / n_snapshots
         found["model and header"] = sizes.pop("model_file") + sizes.pop("header")
         found["trades and the rest"] = sum(sizes.values()) / n_decided
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,13 +15,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from adapters.registry import FolderStore
+from adapters.registry import FolderStore, MlflowStore
 from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.writer import SqliteTapeWriter
 from daemon.__main__ import main
-from daemon.errors import UserError
+from daemon.errors import StorageError
 from tests import runs
-from tests.integration.command_line import Job, digest, n_batches, settings_text
+from tests.integration.command_line import Job, digest, n_batches, run_python, settings_text
 
 Frame = pl.DataFrame
 BAD_ROW = 13_900
@@ -307,7 +308,7 @@ BAD_TAPES: dict[str, tuple[Callable[[Path], object], int, str]] = {
 }
 
 
-@pytest.mark.parametrize("command", ["replay", "tape info", "tape export", "verify"])
+@pytest.mark.parametrize("command", ["replay", "report", "tape info", "tape export", "verify"])
 @pytest.mark.parametrize("what", BAD_TAPES)
 def test_a_tape_that_cannot_be_used_is_named_and_left_as_it_is(
     what: str, command: str, job: Job, whole: Path, tmp_path: Path, say: Callable[[list[str]], Said]
@@ -382,7 +383,7 @@ def test_a_model_that_finds_no_room_leaves_nothing_and_the_one_before_it_whole(j
     store = FolderStore(disk / "model")
     version = store.register("m", None, files, {})
     leave(disk, 12)
-    with pytest.raises(UserError, match="No space left"):
+    with pytest.raises(StorageError, match="No space left"):
         store.register("m", None, runs.bundle(2).to_files(), {})
     assert sorted(path.name for path in disk.iterdir()) == ["ballast", "model"]
     assert store.load(str(disk / "model")) == (version, files)
@@ -410,6 +411,164 @@ def test_on_a_read_only_disk_a_tape_is_read_and_not_written(
         assert said.code == 1
         assert "Read-only file system" in said.told
         assert str(disk) in said.told
+
+
+def writers(job: Job, tape: Path, place: Path) -> dict[str, list[str]]:
+    """By what is written: a command line that writes it at a place."""
+    learned = ["--bars", str(job.folder / job.bars), "--config", str(job.folder / job.config)]
+    return {
+        "a tape": replayed(job, place.parent, tape=place),
+        "a demo": ["demo", "--minutes", "7200", "--out", str(place)],
+        "a model": ["train", *learned, "--to", "2024-01-02T16:00", "--out", str(place)],
+        "a packed model": [
+            *("pack", "--model", str(job.folder / job.model / "trees.txt"), *learned),
+            *("--out", str(place)),
+        ],
+        "a page": ["report", str(tape), "--html", str(place)],
+        "an export": ["tape", "export", str(tape), "--out", str(place)],
+    }
+
+
+WRITTEN = ["a tape", "a demo", "a model", "a packed model", "a page", "an export"]
+
+
+@pytest.mark.parametrize("what", WRITTEN)
+def test_beneath_a_file_nothing_can_be_and_that_is_said_at_once(
+    what: str,
+    job: Job,
+    whole: Path,
+    tmp_path: Path,
+    say: Callable[[list[str]], Said],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "file").write_text("precious", encoding="utf-8")
+    said = say(writers(job, whole, tmp_path / "file" / "deep" / "place")[what])
+    assert said.code == 2, said.told
+    assert re.search("Not a directory|File exists", said.told), said.told
+    assert str(tmp_path / "file") in said.told
+    assert re.search("[Nn]ame another", said.told), said.told
+    assert "log-loss" not in capsys.readouterr().out, "it was trained in vain"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "precious"
+
+
+@pytest.mark.parametrize("what", WRITTEN)
+def test_what_cannot_be_written_onto_a_read_only_disk_is_the_machines_fault(
+    what: str, job: Job, whole: Path, disk: Path, say: Callable[[list[str]], Said]
+) -> None:
+    assert _mount("-o", "remount,ro", str(disk))
+    said = say(writers(job, whole, disk / "deep" / "place")[what])
+    assert said.code == 1, said.told
+    assert "Read-only file system" in said.told
+    assert str(disk) in said.told
+
+
+def test_a_page_that_finds_no_room_leaves_the_one_before_it_whole(
+    whole: Path, disk: Path, say: Callable[[list[str]], Said]
+) -> None:
+    (disk / "report.html").write_text("before", encoding="utf-8")
+    leave(disk, 12)
+    said = say(["report", str(whole), "--html", str(disk / "report.html")])
+    assert said.code == 1
+    assert "No space left" in said.told
+    assert (disk / "report.html").read_text(encoding="utf-8") == "before"
+    assert sorted(path.name for path in disk.iterdir()) == ["ballast", "report.html"]
+
+
+@pytest.mark.parametrize("kib", [40, 120, 400])
+def test_a_registry_without_room_registers_nothing_and_goes_on_when_there_is(kib: int, disk: Path) -> None:
+    """Its disk is full while the files are written, whatever was done before."""
+    store, files = MlflowStore(f"sqlite:///{disk}/mlflow.db"), runs.bundle().to_files()
+    assert store.register("m", "champion", files, {}) == "1"
+    ballast = leave(disk, kib)
+    with pytest.raises(StorageError, match=r"registry sqlite:///.* cannot be used: .*(full|No space left)"):
+        store.register("m", "champion", {**files, "large": bytes(500 * KIB)}, {"skill": 0.1})
+    ballast.unlink()
+    assert store.load("models:/m@champion") == ("1", files)
+    with sqlite3.connect(disk / "mlflow.db") as connection:
+        assert connection.execute("SELECT version FROM model_versions").fetchall() == [(1,)]
+    connection.close()
+    stored = [path.parent.parent.name for path in (disk / "mlartifacts").rglob("bundle/bundle.json")]
+    assert len(stored) == 1
+    again = store.register("m", "champion", runs.bundle(2).to_files(), {})
+    assert store.load("models:/m@champion")[0] == again
+
+
+REGISTER = """
+from adapters.host.telemetry import turn_off_telemetry
+from adapters.registry import FolderStore, MlflowStore
+
+turn_off_telemetry()
+files = FolderStore({model!r}).load({model!r})[1]
+MlflowStore({address!r}).register("m", "champion", files, {{}})
+"""
+
+
+def test_a_read_only_registry_lends_models_and_takes_none(
+    job: Job, disk: Path, tmp_path: Path, say: Callable[[list[str]], Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is filled by another process: MLflow keeps its database open as long as a process lives."""
+    address = f"sqlite:///{disk}/mlflow.db"
+    made = run_python(["-c", REGISTER.format(model=str(job.folder / job.model), address=address)], tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert _mount("-o", "remount,ro", str(disk))
+    monkeypatch.setenv("PAPERTAPE_MODEL__REGISTRY", address)
+    words = [*replayed(job, tmp_path), "--to", "2024-01-02T16:30"]
+    words[words.index("--model") + 1] = "models:/m@champion"
+    assert main(words) == 0
+    said = say(["train", "--bars", str(job.folder / job.bars), "--config", str(job.folder / job.config)])
+    assert said.code == 1
+    assert "Read-only file system" in said.told
+    assert str(disk) in said.told
+
+
+BAD_REGISTRIES = {
+    "sqlite:///{folder}/file/mlflow.db": "Not a directory",
+    "sqlite:///{folder}/file": "cannot be used",
+    "nonsense://host": "cannot be used",
+}
+
+
+@pytest.mark.parametrize("address", BAD_REGISTRIES)
+def test_a_registry_that_cannot_be_one_is_named_before_a_model_is_trained(
+    address: str,
+    job: Job,
+    tmp_path: Path,
+    say: Callable[[list[str]], Said],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "file").write_text("no database, but precious\n" * 99, encoding="utf-8")
+    monkeypatch.setenv("PAPERTAPE_MODEL__REGISTRY", address.format(folder=tmp_path))
+    words = ["--bars", str(job.folder / job.bars), "--config", str(job.folder / job.config)]
+    said = say(["train", *words, "--to", "2024-01-02T16:00"])
+    assert said.code == 2, said.told
+    assert BAD_REGISTRIES[address] in said.told
+    assert "log-loss" not in capsys.readouterr().out, "it was trained in vain"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_demo_leaves_alone_the_tape_that_another_demo_writes(
+    tmp_path: Path, say: Callable[[list[str]], Said]
+) -> None:
+    with SqliteTapeWriter(tmp_path / "demo.tape"):
+        said = say(["demo", "--minutes", "7200", "--out", str(tmp_path)])
+        assert (tmp_path / "demo.tape").exists()
+    assert said.code == 2
+    assert f"is being written by process {os.getpid()}" in said.told
+
+
+@pytest.mark.parametrize("what", ["a tape", "a demo"])
+def test_an_address_that_cannot_be_had_leaves_no_tape(
+    what: str, job: Job, whole: Path, tmp_path: Path, say: Callable[[list[str]], Said]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        said = say([*writers(job, whole, tmp_path / "place")[what], "--serve", port])
+    assert said.code == 2
+    assert f"cannot serve on 127.0.0.1:{port}" in said.told
+    assert "--serve [HOST:]PORT" in said.told
+    assert not list(tmp_path.iterdir())
 
 
 BAD_SETTINGS: dict[str, tuple[str, str]] = {

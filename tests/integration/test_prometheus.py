@@ -29,19 +29,16 @@ from tests.integration.command_line import PATIENCE_S, Job, settings_text, start
 pytestmark = pytest.mark.xdist_group("prometheus")
 
 ABSENT = (
-    *("drift_psi", "drift_psi_threshold"),
+    *("drift_psi", "drift_psi_threshold", "drift_long_psi", "drift_long_psi_threshold"),
     *(family.name for family in judged_families("catch_up", (), "")),
     "instrument_bars_outside_sessions",
+    *(family.name for family in FAMILIES if family.name.startswith("group_")),
+    *(f"vital_alarm_{what}" for what in ("since_timestamp_seconds", "value", "bound", "consequence")),
+    "retraining_asked_timestamp_seconds",
     *(family.name for family in LIVE_FAMILIES),
 )
-"""A replay of 20 hours fills no window of drift, catches nothing up, has no feed and no closing hours."""
-
-ALARMS = {
-    "check_minutes": 60,
-    "min_horizons": 5,
-    "calibration": {"bound": 0.001, "consequences": ["retrain"]},
-}
-"""Nobody is calibrated to a thousandth: there are alarms to tell of."""
+"""A replay of 20 hours fills no window of drift, catches nothing up and raises no alarm; it has no
+feed, and its market is of one venue and never closes."""
 
 CONFIG = """
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
@@ -122,9 +119,7 @@ class Served:
 def served(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One for the tests of this file."""
     folder = tmp_path_factory.mktemp("served")
-    (folder / "serve.yaml").write_text(
-        settings_text(metrics={"linger_seconds": 600}, alarms=ALARMS), encoding="utf-8"
-    )
+    (folder / "serve.yaml").write_text(settings_text(metrics={"linger_seconds": 600}), encoding="utf-8")
     words = Job(job.folder, config=str(folder / "serve.yaml")).words(str(folder / "served.tape"))
     log = folder / "stderr.txt"
     with started([*words, "--serve", "0"], folder) as process:

@@ -307,6 +307,14 @@ def test_in_a_halt_nothing_is_filled_and_every_mark_says_how_old_it_is(
     for name in open_positions:
         assert f"{name} {stale} min old" in printed
         assert f"{name} for the last 50 min" in printed
+    assert main(["report", str(played.folder / "stopped.tape"), "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {one["instrument"]: one["age_minutes"] for one in report["positions"]} == dict.fromkeys(
+        open_positions, stale
+    )
+    assert {one["marked"] for one in report["positions"]} == {"2023-03-24 11:27"}
+    oldest = {row["instrument"]: row["oldest_mark_minutes"] for row in report["instruments"]}
+    assert {name: oldest[name] for name in open_positions} == dict.fromkeys(open_positions, stale)
 
 
 def test_a_summary_of_a_resumed_replay_counts_the_whole_run(
@@ -327,6 +335,9 @@ def test_bars_of_an_afternoon_off_are_left_out_and_counted(
     outside = ~np.isin(played.decided["time"].dt.epoch("s").to_numpy() // 60, all_minutes(SESSIONS))
     assert outside.sum() > 0
     assert f"outside sessions us:SPY {outside.sum()} bars left out" in " ".join(played.printed.split())
+    assert main(["report", str(played.tape)]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"outside sessions us:SPY {outside.sum()} bars left out, to the files' end" in said
 
 
 def test_volatility_is_annualised_by_the_sessions_of_the_market(

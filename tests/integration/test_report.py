@@ -19,6 +19,9 @@ from tests.integration.command_line import PATIENCE_S, papertape
 LIGHT, DARK = (0xF6, 0xF6, 0xF3), (0x10, 0x13, 0x16)
 """The paper's colours in adapters/web/report.html.j2."""
 
+TELEPHONE = 400
+"""Width of a narrow window, CSS pixels."""
+
 
 @pytest.fixture(scope="module")
 def reported(whole: Path) -> tuple[dict[str, Any], Path]:
@@ -73,6 +76,7 @@ def test_the_report_says_how_far_each_day_was_from_training_and_how_much_lies_be
     assert all(len(one["psi"]) == 2 for one in drift["features"])
     assert drift["note"].startswith("the model's reference is too short")
     text = page.read_text(encoding="utf-8")
+    assert "share of the return are withheld: 2 of 30 days." in text
     for place in ('id="drift-features"', 'id="drift-predictions"', 'id="training"', 'class="heat h'):
         assert place in text
     assert report["run"]["trials"] == {"count": 5, "source": "as stated with --trials"}
@@ -143,6 +147,32 @@ def test_a_browser_draws_the_page_in_its_own_colours_and_has_no_complaint(
     assert "CONSOLE" not in logged
     assert first_pixel(picture) == paper
     assert picture.stat().st_size > 60_000, "there are charts on it"
+
+
+def test_on_a_telephone_nothing_is_wider_than_the_page(
+    reported: tuple[dict[str, Any], Path], tmp_path: Path
+) -> None:
+    (tmp_path / "page.html").write_bytes(reported[1].read_bytes())
+    frame = tmp_path / "telephone.html"
+    frame.write_text(
+        f"""<iframe src="page.html" style="width:{TELEPHONE}px;height:800px;border:0"></iframe><p></p><script>
+        document.querySelector("iframe").onload = (event) => {{
+          const page = event.target.contentDocument;
+          const shown = [...page.querySelectorAll("svg")].filter((one) => one.clientWidth > 0);
+          document.querySelector("p").textContent =
+            `wide ${{page.documentElement.scrollWidth}} drawn ${{shown.length}}`;
+        }};</script>""",
+        encoding="utf-8",
+    )
+    words = ("--allow-file-access-from-files", "--dump-dom")
+    command = [browser(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *words]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", frame.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    found = re.search(r"wide (\d+) drawn (\d+)", done.stdout)
+    assert found, done.stdout[-500:]
+    assert int(found[1]) <= TELEPHONE
+    # Equity, drawdown, profit, four prices, two maps, and two pictures of each of four experts.
+    assert int(found[2]) == 3 + 4 + 2 + 8
 
 
 def test_the_browser_would_say_what_is_wrong_with_a_page(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.web.charts import Axes, Series, ticks, time_ticks
+from adapters.web.charts import Axes, Form, Series, amount_tick, percent_tick, plain_tick, ticks, time_ticks
 
 
 @given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
@@ -57,6 +57,27 @@ def test_a_line_without_any_movement_or_value_can_be_drawn(values: list[float | 
     ET.fromstring(svg)  # noqa: S314 - our own
 
 
+@pytest.mark.parametrize(
+    ("form", "step", "said"),
+    [
+        (amount_tick, 20_000.0, "80,000"),
+        (amount_tick, 0.0025, "80,000.0000"),
+        (percent_tick, 0.1, "8,000,000%"),
+        (percent_tick, 0.005, "8,000,000.0%"),
+        (plain_tick, 1.0, "80,000"),
+    ],
+)
+def test_ticks_are_said_with_so_many_decimals_that_they_differ(form: Form, step: float, said: str) -> None:
+    assert form(80_000.0, step) == said
+    assert form(80_000.0 + step, step) != said
+
+
+def test_a_run_that_never_moved_has_an_axis_around_zero_with_ticks_that_differ() -> None:
+    svg = Axes([0, 1], [Series("line a", [0.0, 0.0])]).svg("flat")
+    texts = re.findall(r'class="tick y"[^>]*>([^<]*)<', svg)
+    assert texts == ["-1.0", "-0.5", "0.0", "0.5", "1.0"]
+
+
 APRIL: Final = 28_532_160.0
 """2024-04-01 00:00 in epoch minutes, a Monday."""
 
@@ -79,9 +100,9 @@ def test_the_time_axis_has_round_moments_and_says_the_year_where_it_begins(
     assert [text for _, text in time_ticks(APRIL, APRIL + days * 1440, 7)] == texts
 
 
-@given(st.floats(0, 5e7), st.floats(1, 1e7), st.integers(2, 12))
+@given(st.integers(0, 50_000_000), st.integers(1, 10_000_000), st.integers(2, 12))
 @settings(max_examples=50)
-def test_moments_of_the_time_axis_ascend_inside_it_and_are_few(first: float, span: float, most: int) -> None:
+def test_moments_of_the_time_axis_ascend_inside_it_and_are_few(first: int, span: int, most: int) -> None:
     at = [place for place, _ in time_ticks(first, first + span, most)]
     assert at == sorted(set(at))
     assert all(first <= place <= first + span for place in at)

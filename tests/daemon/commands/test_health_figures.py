@@ -15,7 +15,7 @@ FIGURES = HealthFigures(
         "features": DriftFigures(
             features=(
                 FeatureDrift("a", 0.9, 0.3, sees=True),
-                FeatureDrift("b", 0.8, 0.4, sees=False),
+                FeatureDrift("b", 0.8, math.inf, sees=False, long_psi=0.1, long_threshold=0.2),
                 FeatureDrift("c", math.nan, math.inf, sees=True),
             ),
             in_alarm=True,
@@ -44,6 +44,8 @@ def test_every_vital_is_a_series_of_a_known_family_with_its_labels() -> None:
     assert all(len(key) == len(labels[name]) for name, series in found.items() for key in series)
     assert found["drift_psi"] == {("features", "a"): 0.9, ("features", "b"): 0.8}
     assert found["drift_psi_threshold"] == {("features", "a"): 0.3}
+    assert found["drift_long_psi"] == {("features", "b"): 0.1}
+    assert found["drift_long_psi_threshold"] == {("features", "b"): 0.2}
     assert found["drift_alarm"] == {("features",): 1.0}
     assert found["drift_episodes_total"] == {("features",): 2.0}
     assert found["expert_expected_accuracy_ratio"] == {("trees", "calibrated"): 0.49}

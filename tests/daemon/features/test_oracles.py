@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -289,6 +289,24 @@ def test_an_indicator_agrees_with_its_plain_formula(name: str, seeded: Case) -> 
     expected, got = oracle(seeded.bars)[SEED_ROWS:], seeded.features[name][SEED_ROWS:]
     assert np.ptp(expected) > 0.0
     assert np.abs(got - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize("name", ["taker_imbalance_1", "taker_imbalance_20", "taker_imbalance_60"])
+def test_where_the_venue_does_not_say_what_takers_bought_their_imbalance_is_exactly_nothing(
+    name: str,
+) -> None:
+    bars = walk(2_000, 1, seed=13)
+    # Finer than the steps in which volumes are counted: half of an odd number of steps is no whole number.
+    bars = replace(bars, volume=bars.volume * (1.0 / 3.0), taker=bars.taker * (1.0 / 3.0))
+    silent = computed(replace(bars, taker=np.full_like(bars.taker, np.nan)))[name]
+    assert not silent.any()
+    # Minutes that are known count beside those that are not.
+    half = bars.taker.copy()
+    half[1_000:1_010] = np.nan
+    mixed = computed(replace(bars, taker=half))[name]
+    assert (mixed[1_000:1_010] == 0.0).all() == (name == "taker_imbalance_1")
+    assert mixed[900:1_000].any()
+    assert mixed[1_080:].tolist() == computed(bars)[name][1_080:].tolist()
 
 
 def test_percent_b_and_variance_are_those_of_exact_fractions(case: Case) -> None:

@@ -300,6 +300,22 @@ def test_the_last_history_rows_of_every_lane_are_enough_to_restore(absent: float
     assert bits(got) == bits(expected)
 
 
+def test_the_small_blocks_of_a_large_universe_give_the_same_bits_across_closed_hours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ("test:A", "test:B")
+    plan = compile_plan(FeatureSettings(groups=("seasonal", "returns"), sigma_bars=60), names)
+    minutes = walk(900, 2, seed=4, absent=0.1)
+    open_hours = np.arange(900) // 180 * 1440 + np.arange(900) % 180
+    minutes = replace(minutes, minute=START + open_hours)
+    whole, _ = plan.advance(plan.initial(names), minutes)
+    monkeypatch.setattr("daemon.features.plan._BLOCK_ROWS", 16)
+    small = plan.initial(names)
+    assert small.block_minutes == 8
+    cut, _ = plan.advance(small, minutes)
+    assert bits(cut) == bits(whole)
+
+
 def test_prices_beyond_any_number_are_refused_quietly() -> None:
     minutes = walk(20, 1, price=4.0)
     minutes.high[10, 0] = 1e308

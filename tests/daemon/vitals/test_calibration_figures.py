@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, matthews_corrcoef
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import accuracy_score, brier_score_loss, matthews_corrcoef
 
 from daemon.vitals.calibration import GROUPS, Calibration
 
@@ -47,10 +48,16 @@ def test_figures_agree_with_independent_ones(judged: Make, series: int) -> None:
     assert found.rows == len(label)
     assert found.accuracy == pytest.approx(accuracy_score(label, guess))
     assert found.mcc == pytest.approx(matthews_corrcoef(label, guess))
-    assert found.brier == pytest.approx(np.mean(np.sum((p - np.eye(3)[label]) ** 2, axis=1)), abs=1e-8)
+    brier = brier_score_loss(label, p, labels=[0, 1, 2], scale_by_half=False)
+    assert found.brier == pytest.approx(brier, abs=1e-8)
     by_class = [equal_mass_error(p[:, move], label == move) for move in range(3)]
     # Groups are made of whole fine bins: nearly, but not exactly, a tenth each.
     assert found.ece == pytest.approx(np.mean(by_class), abs=0.005)
+    curves = [
+        calibration_curve(label == move, p[:, move], n_bins=GROUPS, strategy="quantile") for move in range(3)
+    ]
+    apart = np.mean([np.abs(came - said).mean() for came, said in curves])
+    assert found.ece == pytest.approx(apart, abs=0.005)
     assert math.isnan(found.estimated)
 
 

@@ -17,8 +17,9 @@ from daemon.vitals.vital_panels import Table, drift_table, health_tables
 NAMES = ("trees", "online", "blend")
 FIGURES = DriftFigures(
     features=(
-        FeatureDrift("volume_ratio", 0.9, 0.3, sees=True),
-        FeatureDrift("slow", 0.8, 0.4, sees=False),
+        FeatureDrift("volume_ratio", 0.9, 0.3, sees=True, long_psi=0.8, long_threshold=0.1, out_hours=20),
+        FeatureDrift("slow", 0.8, math.inf, sees=False),
+        FeatureDrift("return_1", 0.05, 1.2, sees=True, blunt=True, out_hours=100),
         FeatureDrift("rsi_14", 0.02, 0.1, sees=True),
     ),
     in_alarm=True,
@@ -39,11 +40,13 @@ def test_the_drift_table_states_the_promise_and_names_what_is_out() -> None:
     table = drift_table("features", FIGURES)
     said = text_of(table)
     assert table[0] == "drift of features"
-    assert said["promise"] == "1% of the time in alarm without drift, all 2 together"
-    assert said["known from"] == "12 windows of 168 hours"
+    assert said["promise"] == "1% of the time in alarm without drift, all 3 together"
+    assert said["known from"] == "12 windows of 168 hours; also watched over 1008"
     assert said["in alarm"] == "yes, 1 over their threshold"
     assert said["so far"] == "2 episodes, 2.5% of hours"
-    assert said["volume_ratio"] == "PSI 0.900, threshold 0.300, OUT"
+    assert said["most often out"] == "return_1 10.0%, volume_ratio 2.0%"
+    assert said["volume_ratio"] == "PSI 0.800 over 1008 hours, threshold 0.100, OUT"
+    assert said["could miss"].startswith("a shift of one sd, of return_1: the reference is short")
     assert said["rsi_14"] == "PSI 0.020, threshold 0.100"
     assert said["cannot see"].startswith("slow: 168 hours are fewer than 50")
     assert said["PSI above 0.2"] == "2 (a folk limit, not used)"
@@ -55,6 +58,9 @@ def test_a_table_that_cannot_tell_says_why_and_shows_no_number() -> None:
     assert "holds 2 windows of 168 hours, 4 are needed" in text_of(short)["cannot tell"]
     assert "not full yet" in text_of(early)["cannot tell"]
     assert len(short[2]) == len(early[2]) == 1
+    assert "known from" not in text_of(short)
+    few = text_of(drift_table("features", replace(FIGURES, n_windows=11)))
+    assert few["known from"] == "11 windows of 168 hours; too few to watch longer than one: that takes 12"
     many = [FeatureDrift(f"f{number}", 0.0, 1.0, sees=False) for number in range(8)]
     unseen = drift_table("features", replace(FIGURES, features=tuple(many)))
     assert "f4 and 3 more" in text_of(unseen)["cannot see"]

@@ -175,6 +175,26 @@ def test_with_fewer_the_ic_is_taken_over_time_block_by_block(judged: Make) -> No
     assert ic.mean == pytest.approx(np.mean(found), rel=1e-9)
 
 
+@pytest.mark.parametrize("n_instruments", [1, 6])
+def test_the_base_rate_has_no_ic_for_it_would_be_ranked_against_its_own_lesson(
+    judged: Make, n_instruments: int
+) -> None:
+    run = judged(7, n_minutes=2_400, n_instruments=n_instruments, horizon=2)
+    base = Baselines(run.span, n_instruments).judge(0, run.n_minutes, run.matured, run.known).logp
+    said = np.stack([run.said[:, 0], base, base, base], axis=1)
+    skill = Skill(
+        ("trees", "base_rate", "copy"), n_instruments, run.horizon, run.span, 10_000, raw=("base_rate",)
+    )
+    skill.update(*replace(run, said=said).cut(0, run.n_minutes))
+    ic = {(f.name, f.form): f.ic for f in skill.figures()}
+    assert ic["base_rate", "calibrated"] is ic["base_rate", "raw"] is None
+    assert ic["trees", "calibrated"] is not None
+    # Under another name it would seem to foretell, turned round, labels that were dealt at random.
+    copy = ic["copy", "calibrated"]
+    assert copy is not None
+    assert copy.high < 0.0
+
+
 def test_minutes_filled_from_history_are_scored_apart(judged: Make) -> None:
     run = judged(8, catch_up=90)
     skill = played(run)
