@@ -30,4 +30,9 @@ COMMAND_LINES: tuple[str, ...] = (
     "report run.tape --html report.html",
     "download binance BTCUSDT --from 2024-01-01 --to 2024-01-03 --dry-run",
     "pack --model demo/model/trees.txt --bars exported/bars.parquet --config small.yaml --out packed",
+    "mqtt",
+    "simulate --minutes 10 --speed 100000 --port 0",
 )
+
+NEED_A_VENUE: frozenset[tuple[str, ...]] = frozenset((("record",), ("run",)))
+"""Commands that do nothing without a venue: their own tests run them against servers on loopback."""

@@ -1,7 +1,7 @@
 """Live bars of one venue: its connections, its history, and what a loss and a return are."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -23,6 +23,8 @@ from daemon.errors import FeedError
 from daemon.events import FeedLost, FeedRestored
 from daemon.feed import BarClosed, FeedMessage, FrameRefused, PriceSeen
 from daemon.ports import LiveClock
+
+OnFrame = Callable[[str, bytes, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class ExchangeFeed:
         clock: The machine's.
         chance: For waits; seeded by whoever starts the process.
         rules: How it behaves.
+        on_frame: Told of every frame as it came (venue, frame, seconds since 1970 UTC), before it is read.
     """
 
     def __init__(
@@ -75,12 +78,14 @@ class ExchangeFeed:
         clock: LiveClock,
         chance: Random,
         rules: FeedRules | None = None,
+        on_frame: OnFrame | None = None,
     ) -> None:
         self._venue = venue
         self._symbols = {f"{venue.name}:{symbol}": symbol for symbol in symbols}
         self._clock = clock
         self._chance = chance
         self._rules = rules or FeedRules()
+        self._on_frame = on_frame
         self._parser = venue.parser(symbols)
         self._history = History(venue, clock, chance, self._refused_row, self._rules.patience)
         self._queue: asyncio.Queue[list[FeedMessage] | None] = asyncio.Queue(self._rules.queue_frames)
@@ -121,7 +126,10 @@ class ExchangeFeed:
 
     async def frame(self, line: Line, frame: bytes) -> None:
         """Take a frame of a line (`Listener.frame`)."""
-        await self._take(self._parser.parse(frame, self._clock.epoch_s()), line)
+        received_s = self._clock.epoch_s()
+        if self._on_frame is not None:
+            self._on_frame(self.name, frame, received_s)
+        await self._take(self._parser.parse(frame, received_s), line)
 
     async def up(self, line: Line) -> None:
         """Take note that a line is connected (`Listener.up`)."""

@@ -68,10 +68,26 @@ class BarFile:
     def digest(self) -> bytes:
         """BLAKE2b-256 of the file's bytes."""
         whole = hashlib.blake2b(digest_size=32)
-        with self.path.open("rb") as file:
-            while block := file.read(_HASH_BYTES):
-                whole.update(block)
+        for path in self.hashed():
+            with path.open("rb") as file:
+                while block := file.read(_HASH_BYTES):
+                    whole.update(block)
         return whole.digest()
+
+    def hashed(self) -> tuple[Path, ...]:
+        """Return the files that the digest covers."""
+        return (self.path,)
+
+    def is_there(self) -> bool:
+        """Return whether there is anything to read."""
+        return self.path.is_file()
+
+    def scanned(self) -> pl.LazyFrame:
+        """Return the query of the rows as they stand."""
+        if ".csv" in self.path.suffixes:
+            # A text that is no number must name its row later, so CSV is read as texts and converted here.
+            return pl.scan_csv(self.path, infer_schema=False)
+        return pl.scan_parquet(self.path, glob=False)
 
     @property
     def symbols(self) -> Mapping[str, SymbolSpan]:
@@ -125,7 +141,7 @@ class BarFile:
         """Return the query of the file's rows with our names and types; only the schema has been read."""
         columns = self._settings
         is_csv = ".csv" in self.path.suffixes
-        if not self.path.is_file():
+        if not self.is_there():
             raise BarsError(
                 f"{self.name}: there is no such file. Give the paths of recorded bars with --bars."
             )
@@ -134,12 +150,7 @@ class BarFile:
                 f"{self.name}: bar files are Parquet (.parquet, .pq) or CSV (.csv, .csv.gz, .csv.zst)."
             )
         try:
-            # A text that is no number must name its row later, so CSV is read as texts and converted here.
-            query = (
-                pl.scan_csv(self.path, infer_schema=False)
-                if is_csv
-                else pl.scan_parquet(self.path, glob=False)
-            )
+            query = self.scanned()
             schema = query.collect_schema()
         except (pl.exceptions.PolarsError, OSError) as error:
             raise self._unreadable(error) from error

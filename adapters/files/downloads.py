@@ -45,7 +45,7 @@ class Download:
             },
             schema=pl.Schema({**SCHEMA, "time": pl.Int64()}),
         )
-        _write(
+        write_whole(
             frame.with_columns(pl.col("time").cast(TIME), pl.col("taker").fill_nan(None)),
             self._part(instrument, first_minute, last_minute),
         )
@@ -58,7 +58,7 @@ class Download:
             .unique(["time", "symbol"])
             .sort("time", "symbol")
         )
-        _write(whole, self.file)
+        write_whole(whole, self.file)
         shutil.rmtree(self.parts, ignore_errors=True)
         return whole.height
 
@@ -66,7 +66,7 @@ class Download:
         return self.parts / f"{quote(instrument, safe='')}-{first_minute}-{last_minute}.parquet"
 
 
-def _write(frame: pl.DataFrame, file: Path) -> None:
+def write_whole(frame: pl.DataFrame, file: Path) -> None:
     """Write a file so that it is there whole or not at all."""
     unfinished = file.with_name(f"{file.name}.unfinished")
     frame.write_parquet(unfinished, compression="zstd")

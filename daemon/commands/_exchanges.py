@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 from adapters.clock import SystemClock
 from adapters.exchanges.catalogue import venue_of
-from adapters.exchanges.feed import ExchangeFeed, FeedRules
+from adapters.exchanges.feed import ExchangeFeed, FeedRules, OnFrame
+from adapters.exchanges.venue import Venue
 from adapters.simulator.follower import FollowingClock
+from daemon.bars.instruments import full_name
 from daemon.errors import FeedError, SettingsError
 from daemon.ports import Feed
 from daemon.settings import Settings, VenueFeedSettings
@@ -18,8 +20,15 @@ HISTORY_LAG_S = 3.0
 """How long after a minute's end its bar may take to stand in a venue's history."""
 
 
-def clock_and_feeds(settings: Settings) -> tuple[SystemClock | FollowingClock, "MakeFeed"]:
-    """Return the clock of a live run, and what makes its feeds."""
+def clock_and_feeds(
+    settings: Settings, on_frame: OnFrame | None = None
+) -> tuple[SystemClock | FollowingClock, "MakeFeed"]:
+    """Return the clock of a live run, and what makes its feeds.
+
+    Args:
+        settings: Addresses and rules.
+        on_frame: Told of every frame as it came.
+    """
     url = settings.feeds.clock_url
     clock = SystemClock() if url is None else FollowingClock(url)
     # A request that is answered for a shorter span than it asked for would pass for empty minutes.
@@ -29,13 +38,38 @@ def clock_and_feeds(settings: Settings) -> tuple[SystemClock | FollowingClock, "
     )
 
     def make_feed(venue: str, instruments: tuple[str, ...]) -> Feed:
-        at = settings.feeds.venues.get(venue, VenueFeedSettings())
         symbols = [name.partition(":")[2] for name in instruments]
-        try:
-            known = venue_of(venue, at.stream_url, at.history_url)
-        except FeedError as error:
-            raise SettingsError([f"universe: {error}"]) from error
         # Only waits are drawn from it: two daemons that lose a venue together come back apart.
-        return ExchangeFeed(known, symbols, clock, Random(), rules)  # noqa: S311 - nothing is secret here
+        chance = Random()  # noqa: S311 - nothing is secret here
+        return ExchangeFeed(venue_in(settings, venue), symbols, clock, chance, rules, on_frame)
 
     return clock, make_feed
+
+
+def venue_in(settings: Settings, name: str) -> Venue:
+    """Return a venue, at the addresses that the settings give it.
+
+    Raises:
+        SettingsError: There is no such venue.
+    """
+    at = settings.feeds.venues.get(name, VenueFeedSettings())
+    try:
+        return venue_of(name, at.stream_url, at.history_url)
+    except FeedError as error:
+        raise SettingsError([f"universe: {error}"]) from error
+
+
+def by_venue(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Return the instruments that the settings name, sorted, by venue.
+
+    Raises:
+        SettingsError: They name none.
+    """
+    named = settings.universe.instruments
+    if named == "all" or not named:
+        raise SettingsError(
+            ["universe.instruments: a live run needs its instruments by name, e.g. [BTCUSDT, ETHUSDT]"]
+        )
+    names = sorted({full_name(symbol, settings.universe.venue) for symbol in named})
+    venues = sorted({name.partition(":")[0] for name in names})
+    return {venue: tuple(name for name in names if name.startswith(f"{venue}:")) for venue in venues}

@@ -17,8 +17,9 @@ from adapters.simulator.follower import FollowingClock
 from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.writer import SqliteTapeWriter
 from daemon import __version__, chain
+from daemon.commands._exchanges import by_venue
 from daemon.commands._live_figures import LiveMeter
-from daemon.commands._live_start import LiveStart, by_venue
+from daemon.commands._live_start import LiveStart
 from daemon.commands._serving import Feed as Shown
 from daemon.commands._serving import feed_for
 from daemon.commands._told import tell

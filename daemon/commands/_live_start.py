@@ -11,13 +11,13 @@ from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.writer import SqliteTapeWriter
 from daemon.bars.deadlines import MINUTE_MS
 from daemon.bars.fetched import FetchedBars
-from daemon.bars.instruments import full_name
 from daemon.bars.lane import HELD_MINUTES, lane_starts
 from daemon.bars.sequencer import Sequencer
+from daemon.commands._exchanges import by_venue
 from daemon.commands._model import LoadedModel, open_model
 from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
 from daemon.engine import Engine
-from daemon.errors import FeedError, HistoryTooOldError, SettingsError
+from daemon.errors import FeedError, HistoryTooOldError
 from daemon.events import BAR_FLAG_SYNTHETIC, Instrument, Minutes
 from daemon.feed import BarClosed
 from daemon.live import LiveCommit, LiveRun, Onlookers
@@ -48,22 +48,6 @@ class TapeSource:
         """Return nothing: no bar outside its session enters a live run."""
         del first_minute, last_minute
         return {}
-
-
-def by_venue(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Return the instruments that the settings name, sorted, by venue.
-
-    Raises:
-        SettingsError: They name none.
-    """
-    named = settings.universe.instruments
-    if named == "all" or not named:
-        raise SettingsError(
-            ["universe.instruments: a live run needs its instruments by name, e.g. [BTCUSDT, ETHUSDT]"]
-        )
-    names = sorted({full_name(symbol, settings.universe.venue) for symbol in named})
-    venues = sorted({name.partition(":")[0] for name in names})
-    return {venue: tuple(name for name in names if name.startswith(f"{venue}:")) for venue in venues}
 
 
 class LiveStart:
