@@ -67,14 +67,6 @@ LIVE_FAMILIES: Final = (
         "counter",
         "Late or revised bars and arrivals that came too many at once to be kept on the tape.",
     ),
-    Family("mqtt_connected", "gauge", "1 while the MQTT broker is there."),
-    Family("mqtt_messages_sent_total", "counter", "Messages that the broker has confirmed."),
-    Family(
-        "mqtt_messages_dropped_total",
-        "counter",
-        "Messages thrown away because too many waited, by way: out, in.",
-        ("way",),
-    ),
     Family("indications_total", "counter", "Orders for which a first price was seen after the decision."),
     Family("indication_delay_seconds", "gauge", "From the last such decision's commit to its price."),
     Family(
@@ -85,6 +77,18 @@ LIVE_FAMILIES: Final = (
     ),
 )
 """Those of a live run alone."""
+
+MQTT_FAMILIES: Final = (
+    Family("mqtt_connected", "gauge", "1 while the MQTT broker is there."),
+    Family("mqtt_messages_sent_total", "counter", "Messages that the broker has confirmed."),
+    Family(
+        "mqtt_messages_dropped_total",
+        "counter",
+        "Messages thrown away because too many waited, by way: out, in.",
+        ("way",),
+    ),
+)
+"""Those of a live run that speaks to a broker."""
 
 FAMILIES: Final = (
     Family("build_info", "info", "The version of papertape.", ("version",)),
@@ -182,6 +186,7 @@ FAMILIES: Final = (
     Family("bars_absent_total", "counter", "Session minutes without a bar, received or made."),
     Family("bar_gaps_total", "counter", "Runs of session minutes without a bar."),
     *LIVE_FAMILIES,
+    *MQTT_FAMILIES,
     *_of_instrument(
         ("bars_expected_total", "counter", "Its session minutes, from its first bar on."),
         ("bars_received_total", "counter", "Its bars that came."),

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from adapters.prometheus.families import FAMILIES, LIVE_FAMILIES
+from adapters.prometheus.families import FAMILIES, LIVE_FAMILIES, MQTT_FAMILIES
 from adapters.prometheus.judged import judged_families
 from adapters.tape.reader import SqliteTapeReader
 from daemon.__main__ import main
@@ -35,7 +35,7 @@ ABSENT = (
     *(family.name for family in FAMILIES if family.name.startswith("group_")),
     *(f"vital_alarm_{what}" for what in ("since_timestamp_seconds", "value", "bound", "consequence")),
     "retraining_asked_timestamp_seconds",
-    *(family.name for family in LIVE_FAMILIES),
+    *(family.name for family in (*LIVE_FAMILIES, *MQTT_FAMILIES)),
 )
 """A replay of 20 hours fills no window of drift, catches nothing up and raises no alarm; it has no
 feed, and its market is of one venue and never closes."""

@@ -11,6 +11,7 @@ import pytest
 
 from adapters.mqtt.broker import Address, Arrived, Broker
 from adapters.mqtt.messages import TOPICS, BarCame
+from adapters.prometheus.families import MQTT_FAMILIES
 from daemon.__main__ import main
 from daemon.commands._mqtt import Commands, MqttLink, Publisher, base_of, moment
 from daemon.commands._views import Watcher
@@ -153,3 +154,10 @@ def test_topics_and_schema_are_printed(capsys: pytest.CaptureFixture[str]) -> No
     assert "| `equity` | `Equity` | yes | out |" in capsys.readouterr().out
     assert main(["mqtt", "--schema"]) == 0
     assert BarCame.__name__ in json.loads(capsys.readouterr().out)["$defs"]
+
+
+async def test_the_links_figures_are_the_families_of_mqtt() -> None:
+    found = MqttLink(SETTINGS, "1.0").figures()
+    assert set(found) == {family.name for family in MQTT_FAMILIES}
+    for family in MQTT_FAMILIES:
+        assert {len(labels) for labels in found[family.name]} == {len(family.labels)}
