@@ -14,23 +14,40 @@ from daemon.commands._settings import config_option
 @click.option("--model", help="models:/NAME@ALIAS, models:/NAME/VERSION or a folder; default: model.uri.")
 @click.option("--tape", "tape_file", type=click.Path(path_type=Path), help="Default: tape.path.")
 @serve_option
+@click.option(
+    "--dry-connect",
+    "dry",
+    is_flag=True,
+    help="Only try the venues: addresses, symbols, history, clocks. Needs no model and no tape.",
+)
 def command(
     config_file: Path | None,
     model: str | None,
     tape_file: Path | None,
     serve: tuple[str | None, int] | None,
+    *,
+    dry: bool,
 ) -> None:
     """Trade live on paper: subscribe to the venues' streams, decide every minute, write the tape.
 
     A new run fetches the history that its features need before the first minute it decides. Stopped by
     SIGTERM or Ctrl-C it finishes the minute at hand, leaves a snapshot and ends with 0. Started again, it
     goes on where its tape ends, however it ended: missed minutes come from history, marked `catch_up`.
+
+    With --dry-connect it says what it finds at the venues and ends: 0 all is well, 1 a venue cannot be
+    reached or its clock is not ours, 2 a symbol is not known.
     """
-    from daemon.commands._exchanges import clock_and_feeds
-    from daemon.commands._live import run_live
     from daemon.commands._settings import open_settings
 
-    settings = with_metrics(open_settings(config_file), serve)
+    settings = open_settings(config_file)
+    if dry:
+        from daemon.commands._dry_connect import dry_connect
+
+        raise click.exceptions.Exit(dry_connect(settings))
+    from daemon.commands._exchanges import clock_and_feeds
+    from daemon.commands._live import run_live
+
+    settings = with_metrics(settings, serve)
     clock, make_feed = clock_and_feeds(settings)
     tape = tape_file or Path(settings.tape.path)
     with serving(settings.metrics, tape) as server:
