@@ -72,7 +72,7 @@ class FollowingClock:
         """Follow while the block runs; the time is right from its beginning on.
 
         Raises:
-            FeedError: There is no clock at this address, or it stopped (in an exception group).
+            FeedError: There is no clock at this address, or it stopped.
         """
         try:
             socket = await connect(self._url, compression=None, ping_interval=None, close_timeout=1)
@@ -80,12 +80,16 @@ class FollowingClock:
             await self._answer(socket)
         except (OSError, WebSocketException, msgspec.DecodeError) as error:
             raise FeedError(f"no simulated exchange tells its time at {self._url}: {error}") from error
-        async with asyncio.TaskGroup() as tasks, socket:
-            following = tasks.create_task(self._follow(socket))
-            try:
-                yield
-            finally:
-                following.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks, socket:
+                following = tasks.create_task(self._follow(socket))
+                try:
+                    yield
+                finally:
+                    following.cancel()
+        except ExceptionGroup as failed:
+            # The first is the cause, of the block's own failures too; what came with it followed from it.
+            raise failed.exceptions[0] from None
 
     async def _follow(self, socket: ClientConnection) -> None:
         try:

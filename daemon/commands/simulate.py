@@ -77,8 +77,9 @@ def command(
     from daemon.vitals.moment import clock
 
     source: BarSource
+    settings = open_settings(config_file)
     if bar_files:
-        source = open_bars(bar_files, open_settings(config_file))
+        source = open_bars(bar_files, settings)
     else:
         from adapters.simulator.market import SimulatedMarket
 

@@ -19,7 +19,7 @@ from adapters.simulator.follower import FollowingClock
 from adapters.simulator.market import SimulatedMarket
 from adapters.simulator.pace import Pace
 from adapters.simulator.wire import Candle, stream_of
-from daemon.errors import FeedError
+from daemon.errors import FeedError, SettingsError
 
 MARKET = SimulatedMarket(seed=3, n_instruments=3, n_minutes=3_000)
 NOW = MARKET.first_minute + 1_500
@@ -341,9 +341,15 @@ async def test_a_clock_that_is_not_there_or_stops_is_an_error() -> None:
     with pytest.raises(FeedError, match="no simulated exchange"):
         async with FollowingClock("ws://127.0.0.1:1/papertape/clock").following():
             pass
-    with pytest.raises(ExceptionGroup) as caught:
+    with pytest.raises(FeedError, match="is gone"):
         await _follow_one_that_goes()
-    assert caught.group_contains(FeedError, match="is gone")
+
+
+async def test_what_a_follower_fails_of_is_seen_as_it_is() -> None:
+    async with opened() as (_, address):
+        with pytest.raises(SettingsError, match="universe"):
+            async with FollowingClock(f"ws://{address}/papertape/clock").following():
+                raise SettingsError(["universe: none"])
 
 
 async def _follow_one_that_goes() -> None:
