@@ -6,6 +6,7 @@ SETTINGS as small.yaml.
 """
 
 SETTINGS = """
+features: {groups: [twenty]}
 experts:
   trees: {rounds: 20, leaves: 7}
 training: {min_rows: 1000, folds: 0}
@@ -21,9 +22,9 @@ COMMAND_LINES: tuple[str, ...] = (
     "tape info demo/demo.tape",
     "tape export demo/demo.tape --out exported",
     "features check {repository}/tests/daemon/features/own_formulas.yaml --bars exported/bars.parquet",
-    "train --bars exported/bars.parquet --config small.yaml --to 2024-01-05T06:00",
+    "train --bars exported/bars.parquet --config small.yaml --to 2024-01-05T18:00",
     (
-        "replay --bars exported/bars.parquet --config small.yaml --from 2024-01-05T06:00 --tape run.tape"
+        "replay --bars exported/bars.parquet --config small.yaml --from 2024-01-05T18:00 --tape run.tape"
         " --serve 0"
     ),
     "verify run.tape",
