@@ -68,6 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _report(error: Exception, *, with_traceback: bool) -> int:
     if with_traceback:
         traceback.print_exception(error)
+    # Tasks that ran side by side fail as a group; where one failed, that one says it.
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
     if isinstance(error, PapertapeError):
         click.echo(f"papertape: {error}", err=True)
         return error.exit_code

@@ -66,7 +66,7 @@ def describe(symbol: str, prices: FloatArray, settings: Settings) -> Instrument:
 
     Args:
         symbol: As the file writes it.
-        prices: (n,) closes of its first bars, n >= 1, positive.
+        prices: (n,) closes of its first bars, positive; none only where `is_described`.
         settings: For the venue, the calendar, the overrides and the run's quote currency.
 
     Raises:
@@ -87,6 +87,12 @@ def describe(symbol: str, prices: FloatArray, settings: Settings) -> Instrument:
         lot=known.lot or lot_of(prices),
         calendar=known.calendar or settings.universe.calendar,
     )
+
+
+def is_described(name: str, settings: Settings) -> bool:
+    """Return whether the settings alone say what there is to know of `venue:SYMBOL` without a bar of it."""
+    known = _override(name, name, settings.universe.overrides)
+    return known.tick is not None and known.lot is not None
 
 
 def check_quotes(instruments: tuple[Instrument, ...], run_quote: str) -> None:

@@ -78,6 +78,14 @@ def test_an_error_that_nobody_foresaw_is_called_a_bug_of_ours(
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_the_one_task_that_failed_speaks_for_its_group(
+    failing: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(ExceptionGroup("tasks", [ExceptionGroup("more", [UserError("no such symbol")])]))
+    assert main(["fail"]) == 2
+    assert capsys.readouterr().err == "papertape: no such symbol\n"
+
+
 def test_what_the_machine_refuses_is_not_called_a_bug(
     failing: Callable[[BaseException], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
