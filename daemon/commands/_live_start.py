@@ -16,6 +16,7 @@ from daemon.bars.sequencer import Sequencer
 from daemon.commands._exchanges import by_venue
 from daemon.commands._model import LoadedModel, open_model
 from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
+from daemon.commands._warmth import tell_who_is_cold
 from daemon.engine import Engine
 from daemon.errors import FeedError, HistoryTooOldError
 from daemon.events import BAR_FLAG_SYNTHETIC, Instrument, Minutes
@@ -98,6 +99,7 @@ class LiveStart:
         await asyncio.to_thread(begin, run, engine, self._tape)
         log = structlog.get_logger()
         log.info("begun", tape=str(self._tape_file), minute=self._first_minute, instruments=len(instruments))
+        tell_who_is_cold(source, plan, self._first_minute)
         return engine
 
     def live(self, engine: Engine, commit: LiveCommit, onlookers: Onlookers) -> LiveRun:
