@@ -1,10 +1,15 @@
 """The demo's trading on the small run: the true daemon against an exchange in the same process."""
 
+import os
+import signal
+import threading
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
+from adapters.files.settings_file import read_settings
 from adapters.registry import FolderStore
 from adapters.simulator.market import SimulatedMarket
 from adapters.tape import diagnostics
@@ -13,8 +18,11 @@ from daemon.commands._demo import trade
 from daemon.commands._model import from_files
 from daemon.commands._replay import replay
 from daemon.commands._run import Run, machine
+from daemon.commands.demo import demo_settings
 from daemon.events import BAR_FLAG_SYNTHETIC, BAR_RECORD, BatchRecord
+from daemon.settings import Settings
 from tests import runs
+from tests.integration.command_line import n_batches
 
 N = 90
 FIRST = runs.first_traded()
@@ -72,3 +80,41 @@ def test_again_it_has_the_same_digest_and_a_replay_has_the_same_ledger(
             name
         )
     assert sum(len(record.fills) for record in batches(live)) > 5
+
+
+def test_a_signal_ends_it_after_the_minute_at_hand_with_the_shells_code(
+    market: SimulatedMarket, model: Path
+) -> None:
+    tape, ended = model.parent / "interrupted.tape", threading.Event()
+
+    def interrupt() -> None:
+        while n_batches(tape) < 3 and not ended.wait(0.05):
+            pass
+        if not ended.is_set():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    watching = threading.Thread(target=interrupt)
+    watching.start()
+    try:
+        with pytest.raises(click.exceptions.Exit) as caught:
+            trade(runs.SETTINGS, market, FIRST, str(model), tape)
+    finally:
+        ended.set()
+        watching.join()
+    assert caught.value.exit_code == 130
+    with SqliteTapeReader(tape) as reader:
+        snapshot, last = reader.snapshot(), reader.last_batch()
+    assert snapshot is not None
+    assert last is not None
+    assert snapshot.batch == last.batch < N
+
+
+def test_the_settings_that_ship_for_a_run_beside_it_fit_its_model_and_market(repository: Path) -> None:
+    shipped, demo = (
+        read_settings(repository / "configs" / "demo.yaml", {}).settings,
+        demo_settings(Settings()),
+    )
+    for section in ("features", "labels", "blend", "costs", "policy"):
+        assert getattr(shipped, section) == getattr(demo, section)
+    names = [instrument.name for instrument in SimulatedMarket(1, n_minutes=2).instruments]
+    assert shipped.universe.instruments == tuple(name.partition(":")[2] for name in names)
