@@ -73,6 +73,7 @@ class _Demo:
     ) -> None:
         self._server = server
         self._settings = settings
+        self._names = tuple(instrument.name for instrument in market.instruments)
         self._end_minute = market.last_minute + 1
         # The minute before ended so long ago that it is in the history; the first to decide runs.
         now_ms = first_minute * 60_000 + int(settings.sealing.grace_seconds * 1000)
@@ -86,7 +87,7 @@ class _Demo:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, self._halt, number)
         async with self._exchange.serving() as port:
-            settings = served_at(self._settings, self._exchange.book.symbols, port)
+            settings = served_at(self._settings, self._names, port)
             passing = asyncio.create_task(self._pass_time())
             try:
                 await self._run(settings, model, tape)
@@ -145,10 +146,11 @@ class _Demo:
         self._stop.set()
 
 
-def served_at(settings: Settings, symbols: Sequence[str], port: int) -> Settings:
-    """Return the settings of a run on these symbols of a simulated exchange on this machine."""
+def served_at(settings: Settings, names: tuple[str, ...], port: int) -> Settings:
+    """Return the settings of a run on these instruments (`venue:SYMBOL`) of an exchange on this machine."""
     host = f"127.0.0.1:{port}"
     at = VenueFeedSettings(stream_url=f"ws://{host}/stream", history_url=f"http://{host}")
-    feeds = FeedsSettings(venues={settings.universe.venue: at}, clock_url=f"ws://{host}/papertape/clock")
-    universe = settings.universe.model_copy(update={"instruments": tuple(symbols)})
+    venues = dict.fromkeys((name.partition(":")[0] for name in names), at)
+    feeds = FeedsSettings(venues=venues, clock_url=f"ws://{host}/papertape/clock")
+    universe = settings.universe.model_copy(update={"instruments": names})
     return settings.model_copy(update={"universe": universe, "feeds": feeds})
