@@ -18,6 +18,9 @@ from daemon.vitals.moment import clock as said
 WAIT_S: Final = 20.0
 """How long first frames are waited for."""
 
+MQTT: Final = "mqtt"
+"""Instruments of this venue come from a broker, which is not tried."""
+
 ALL_WELL, NOT_REACHED, UNKNOWN_SYMBOLS = 0, 1, 2
 
 
@@ -47,6 +50,7 @@ async def _tried(settings: Settings) -> list[VenueTrial]:
                 settings.sealing.history_requests,
             )
             for venue, names in by_venue(settings).items()
+            if venue != MQTT
         ]
         return list(await asyncio.gather(*(trial.run() for trial in trials)))
 
@@ -60,6 +64,8 @@ def panels(found: Sequence[VenueTrial]) -> list[Panel]:
         (f"{trial.name}:{symbol}", *_row(one)) for trial in found for symbol, one in trial.symbols.items()
     )
     columns = ("instrument", "known", "first frame", "newest bar", "tick", "lot", "problems")
+    if not symbols:
+        return []
     return [
         ("venues", ("venue", "stream", "clock here", "problems"), venues),
         ("instruments", columns, symbols),
@@ -135,4 +141,6 @@ def _verdict(found: Sequence[VenueTrial], code: int, most_skew_s: float) -> str:
         return f"the clock of this machine is wrong by {', '.join(skewed)}: set it, or no bar is taken."
     if code == NOT_REACHED:
         return "not all is well: see the problems above."
+    if not found:
+        return "there is no venue to try: brokers are not."
     return "all is well: nothing was traded, nothing was stored."
