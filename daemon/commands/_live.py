@@ -42,7 +42,7 @@ MQTT: Final = "mqtt"
 MakeFeed = Callable[[str, tuple[str, ...]], Feed]
 """Returns the feed of a venue for instruments of it (`venue:SYMBOL`)."""
 
-HISTORY_PATIENCE_S: Final = 0.25
+HISTORY_PATIENCE_S: Final = 0.1
 """A simulated exchange waits so long for answers of its own history before its time goes on."""
 
 

@@ -33,6 +33,7 @@ from daemon.service import play
 from daemon.settings import Settings
 from tests.bench.command_lines import help_start, six_months
 from tests.bench.live import live_minute
+from tests.bench.live_wire import live_wire
 
 MACHINE = {"arithmetic": "bench", "versions": "{}"}
 WARM_MINUTES = 3_000
@@ -269,6 +270,10 @@ CASES: dict[str, tuple[str, Callable[[], dict[str, object]]]] = {
     "live-10000": (
         "live minute, 10,000 instruments, short",
         lambda: live_minute(10_000, 60, "short", 2_000.0),
+    ),
+    "live-wire-500": (
+        "live minute over a websocket, 500 instruments, default",
+        lambda: live_wire(default_bundle(500), 500, 100, 250.0, 50.0),
     ),
     "replay-6-months": ("memory, replay of 4 instruments, real bars", lambda: six_months(600.0)),
     "tape-1": ("tape, 1 instrument", lambda: tape_bytes(1, 20_000, 600.0)),

@@ -37,16 +37,17 @@ class WideMarket:
     Args:
         n_instruments: How many.
         n_minutes: How many minutes.
+        venue: In the instruments' names.
     """
 
-    def __init__(self, n_instruments: int, n_minutes: int) -> None:
+    def __init__(self, n_instruments: int, n_minutes: int, venue: str = "simulator") -> None:
         self._tiles = -(-n_instruments // TILE)
         base = SimulatedMarket(11, TILE, n_minutes + self._tiles * TILE_SHIFT_MINUTES)
         self._base = next(base.blocks(base.first_minute, base.last_minute, 1 << 40))
         self._n_instruments = n_instruments
         first = base.instruments
         self.instruments: tuple[Instrument, ...] = tuple(
-            replace(first[i % TILE], name=f"simulator:W{i:05d}USDT") for i in range(n_instruments)
+            replace(first[i % TILE], name=f"{venue}:W{i:05d}USDT") for i in range(n_instruments)
         )
 
     def block(self, start: int, stop: int) -> Minutes:
@@ -74,11 +75,17 @@ def trained(settings: Settings) -> Bundle:
     return train(SimulatedMarket(5, 4, 9_000), settings, name="bench").bundle
 
 
-def warmed(n_instruments: int, n_minutes: int, settings: Settings) -> tuple[Engine, WideMarket, int, Files]:
+def warmed(
+    n_instruments: int,
+    n_minutes: int,
+    settings: Settings,
+    bundle: Bundle | None = None,
+    venue: str = "simulator",
+) -> tuple[Engine, WideMarket, int, Files]:
     """Return an engine before its first decided minute, its market, that minute's place, and the bundle."""
-    bundle = trained(settings)
+    bundle = bundle or trained(settings)
     n_warm = assemble("1", bundle, settings, bundle.reference).plan.warmup_bars
-    source = WideMarket(n_instruments, n_warm + n_minutes)
+    source = WideMarket(n_instruments, n_warm + n_minutes, venue)
     names = tuple(one.name for one in source.instruments)
     bundle = replace(bundle, reference=names, quanta={})
     engine = Engine(assemble("1", bundle, settings, names), settings, source.instruments)

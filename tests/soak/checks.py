@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -30,7 +30,11 @@ EXPLAINED: Final = frozenset(
 """Lines above `info` that the engine writes of the market and of the model: no error of anything."""
 
 STOPPED_WITHIN_S: Final = 10.0
-MEMORY_GROWTH_MB_A_DAY: Final = 4.0
+SETTLED_AFTER: Final = 4
+"""Samples of a life until memory has its size; the tape's page cache still fills as the tape grows."""
+
+MEMORY_GROWTH_MB: Final = 40.0
+"""Most growth after that, however long the life: 16 MB of page cache, and what allocators keep."""
 
 
 @dataclass(slots=True)
@@ -154,10 +158,15 @@ def check_stops(lives: Sequence[Life]) -> Findings:
     return found
 
 
-def growth_mb_a_day(samples: Iterable[tuple[int, float]]) -> float | None:
-    """Return the slope of the second half of a life's memory by least squares; None for a short life."""
-    kept = list(samples)
-    kept = kept[len(kept) // 2 :]
+def growth_mb(samples: Sequence[tuple[int, float]]) -> float:
+    """Return by how much a life's memory grew after it had its size; 0 for a short life."""
+    kept = [mb for _, mb in samples[SETTLED_AFTER:]]
+    return max(kept[-SETTLED_AFTER:]) - kept[0] if kept else 0.0
+
+
+def growth_mb_a_day(samples: Sequence[tuple[int, float]]) -> float | None:
+    """Return the slope of the last third of a life's memory by least squares; None for a short life."""
+    kept = samples[-len(samples) // 3 :]
     if len(kept) < 12:
         return None
     days = np.array([at_ms for at_ms, _ in kept]) / 86_400_000.0

@@ -9,7 +9,7 @@ from adapters.simulator.book import Book
 from adapters.simulator.faults import MEANING
 from adapters.simulator.market import SimulatedMarket
 from adapters.simulator.wire import Candle
-from tests.soak.checks import check_minutes, growth_mb_a_day
+from tests.soak.checks import check_minutes, growth_mb, growth_mb_a_day
 from tests.soak.run import HISTORY, soak
 from tests.soak.storm import MINUTE_MS, Storm, drawn
 
@@ -65,5 +65,7 @@ def test_memory_that_grows_has_a_slope_and_memory_that_settles_has_none() -> Non
     growing = growth_mb_a_day([(at_ms, 200.0 + at_ms / 86_400_000 * 7.0) for at_ms in hours])
     assert growing == pytest.approx(7.0)
     settled = growth_mb_a_day([(at_ms, 250.0 - 50.0 * (at_ms == 0)) for at_ms in hours])
+    assert growth_mb([(at_ms, 250.0 - 50.0 * (at_ms == 0)) for at_ms in hours]) == 0.0
+    assert growth_mb([(at_ms, 200.0 + at_ms / 3_600_000) for at_ms in hours]) == 43.0
     assert settled == pytest.approx(0.0)
     assert growth_mb_a_day([(0, 1.0)]) is None
