@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -22,10 +23,10 @@ from adapters.host.log import configure_log
 from adapters.simulator.follower import FollowingClock
 from adapters.tape.writer import SqliteTapeWriter
 from daemon.bars.sequencer import Sequencer
-from daemon.commands._live import HISTORY_PATIENCE_S, _Watch
+from daemon.commands._live import HISTORY_PATIENCE_S, LOGGED, Session
 from daemon.engine import Engine
 from daemon.events import BAR_RECORD, BatchRecord, Instrument
-from daemon.live import LiveRun, Onlookers
+from daemon.live import LiveRun
 from daemon.models.bundle import Bundle
 from daemon.settings import Settings
 from tests.bench.live import SETTLE_MINUTES, warmed
@@ -123,11 +124,14 @@ async def _run(
         venue = venue_of("binance", f"ws://{address}/stream", f"http://{address}")
         symbols = [name.partition(":")[2] for name in names]
         feed = TimedFeed(venue, symbols, clock, Random(1), FeedRules())
-        watch, stopwatch = _Watch(engine, tape), Stopwatch(feed, n_minutes, stop)
+        session, stopwatch = Session(engine, tape, None), Stopwatch(feed, n_minutes, stop)
         sequencer = Sequencer(settings, instruments, {"binance": names}, first, clock.now_ms())
-        onlookers = Onlookers((watch.see, stopwatch.see), (), stopwatch.timed)
-        live = LiveRun(engine, sequencer, {"binance": feed}, clock, settings.sealing, watch.commit, onlookers)
-        watch.meter.live = live
+        seeing = session.watched_by(LOGGED)
+        onlookers = replace(seeing, sinks=(*seeing.sinks, stopwatch.see), timed=stopwatch.timed)
+        live = LiveRun(
+            engine, sequencer, {"binance": feed}, clock, settings.sealing, session.commit, onlookers
+        )
+        session.live = session.meter.live = live
         clock.settled = partial(live.settled, HISTORY_PATIENCE_S)
         watching = asyncio.create_task(stopwatch.watch_loop())
         try:
