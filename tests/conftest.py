@@ -10,6 +10,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from adapters.host.telemetry import turn_off_telemetry
+from adapters.host.threads import calm_threads
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 IS_CI = os.environ.get("CI", "").lower() == "true"
@@ -21,8 +22,9 @@ settings.register_profile(
 settings.register_profile("dev", max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IS_CI else "dev"))
 
-# As the command line does, before anything imports MLflow.
+# As the command line does, before anything imports MLflow or LightGBM.
 turn_off_telemetry()
+calm_threads()
 
 
 def skip_or_fail(reason: str) -> None:

@@ -88,7 +88,7 @@ class Reference:
             "first_minute": self._first_minute,
             "span_minutes": self._span_minutes,
             "shape": list(counts.shape),
-            "counts": base64.b64encode(zlib.compress(counts.tobytes(), 9)).decode(),
+            "counts": base64.b64encode(zlib.compress(counts.tobytes())).decode(),
         }
 
 

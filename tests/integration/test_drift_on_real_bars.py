@@ -31,7 +31,8 @@ FILE = "binance_spot_train_2024-01_2024-06.parquet"
 PAIR = "binance:BTCUSDT"
 PROMISE = 0.01
 CLASSES = ("down", "flat", "up")
-DEALS = 40
+DEALS = 24
+"""With 24 deals of 13 live weeks, 2.5 times the promised episodes pass in one case of a hundred."""
 
 
 @dataclass(frozen=True)
