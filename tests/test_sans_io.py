@@ -29,7 +29,7 @@ CALLS = {
     "os.urandom",
 }
 # Generators that draw their seed from the machine when they are given none.
-SEEDED = {"default_rng", "RandomState", "SeedSequence"}
+SEEDED = {"default_rng", "PCG64", "RandomState", "SeedSequence"}
 MODULES = {
     "asyncio",
     "logging",
@@ -92,6 +92,7 @@ def test_a_file_of_the_core_touches_neither_files_nor_network_clock_or_chance(fi
         "datetime.datetime.now()",
         "np.random.default_rng()",
         "np.random.normal(3)",
+        "np.random.PCG64()",
         "def f():\n    import socket",
         "print(1)",
     ],

@@ -85,7 +85,8 @@ def psi_of_draws(windows: IntArray) -> FloatArray:
     """
     n_windows = len(windows)
     # Bits of a bit generator are the same for ever; numpy promises no such thing of a shuffle.
-    dice = np.random.PCG64(_SEED).random_raw(DRAWS * n_windows).reshape(DRAWS, n_windows)
+    generator = np.random.PCG64(_SEED)
+    dice = generator.random_raw(DRAWS * n_windows).reshape(DRAWS, n_windows)
     total = windows.sum(axis=0)
     part = windows[np.argsort(dice, axis=1)[:, :LONG_WINDOWS]].sum(axis=1)
     scale = (1.0 / LONG_WINDOWS + 1.0 / n_windows) / (1.0 / LONG_WINDOWS + 1.0 / (n_windows - LONG_WINDOWS))
