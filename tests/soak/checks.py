@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -28,6 +28,18 @@ EXPLAINED: Final = frozenset(
     }
 )
 """Lines above `info` that the engine writes of the market and of the model: no error of anything."""
+
+LOSS: Final = "feed lost"
+EXPLAINED_LOSSES: Final = (
+    "connected, and silent for",
+    "is in its history and not in its stream",
+    "bars in its history that the stream did not bring",
+    "though connected",
+    "not connected: silent for",
+    "not connected: ConnectionClosed",
+    "not connected: HTTP status 503",
+)
+"""Why a feed may be lost in this storm: each is what some of its faults look like from outside."""
 
 STOPPED_WITHIN_S: Final = 10.0
 SETTLED_AFTER: Final = 4
@@ -109,7 +121,7 @@ def _check_bar(
             found.wrong.append(f"{symbol} {minute} is lost: {'a flat row' if row else 'no row'} on the tape")
         return
     assert row is not None
-    found.counts["sealed in time" if not flags & BAR_FLAG_BACKFILL else "backfilled"] += 1
+    found.counts["sealed" if not flags & BAR_FLAG_BACKFILL else "backfilled"] += 1
     found.counts["refused by the engine"] += bool(flags & BAR_FLAG_REFUSED)
     values = np.array(row[1:], dtype=np.float64)
     told = np.array([getattr(truth, name) for name in COLUMNS])
@@ -136,13 +148,19 @@ def check_logs(lives: Sequence[Life]) -> Findings:
                 found.wrong.append(f"{life.log.name} has a line that is no log line: {line[:200]}")
                 continue
             found.counts[said["level"]] += 1
-            if said["level"] not in {"debug", "info"} and said["event"] not in EXPLAINED:
+            if said["level"] not in {"debug", "info"} and not _explained(said):
                 found.wrong.append(f"{life.log.name}: {line[:300]}")
             if said["event"] == "stopped":
                 found.counts["most tasks left at a stop"] = max(
                     found.counts["most tasks left at a stop"], said["tasks"]
                 )
     return found
+
+
+def _explained(said: dict[str, Any]) -> bool:
+    if said["event"] == LOSS:
+        return any(reason in said["reason"] for reason in EXPLAINED_LOSSES)
+    return said["event"] in EXPLAINED
 
 
 def check_stops(lives: Sequence[Life]) -> Findings:
