@@ -300,7 +300,7 @@ def of_another_program(tape: Path) -> None:
 
 
 BAD_TAPES: dict[str, tuple[Callable[[Path], object], int, str]] = {
-    "of another version": (of_another_version, 2, "schema version 9999, this papertape reads 0001"),
+    "of another version": (of_another_version, 2, "schema version 9999, this papertape reads 0002"),
     "damaged": (damaged, 1, "damaged.*restore a copy, or replay it anew"),
     "of another program": (of_another_program, 2, "but not a papertape tape"),
     "a text": (lambda tape: tape.write_text("tape" * 5_000), 2, "is not a papertape tape"),
