@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 
 from adapters.registry import FolderStore, MlflowStore
+from adapters.tape.connection import REVISION
 from adapters.tape.reader import SqliteTapeReader
 from adapters.tape.writer import SqliteTapeWriter
 from daemon.__main__ import main
@@ -300,7 +301,7 @@ def of_another_program(tape: Path) -> None:
 
 
 BAD_TAPES: dict[str, tuple[Callable[[Path], object], int, str]] = {
-    "of another version": (of_another_version, 2, "schema version 9999, this papertape reads 0002"),
+    "of another version": (of_another_version, 2, f"schema version 9999, this papertape reads {REVISION}"),
     "damaged": (damaged, 1, "damaged.*restore a copy, or replay it anew"),
     "of another program": (of_another_program, 2, "but not a papertape tape"),
     "a text": (lambda tape: tape.write_text("tape" * 5_000), 2, "is not a papertape tape"),

@@ -57,11 +57,11 @@ def test_a_changed_diagnostic_row_is_found(path: Path) -> None:
             list(diagnostics.indications(reader))
 
 
-def test_a_tape_of_the_first_schema_is_brought_up_to_this_one(tmp_path: Path) -> None:
+def test_a_tape_of_the_schema_before_indications_is_brought_up_to_this_one(tmp_path: Path) -> None:
     sample = samples.write(tmp_path / "old.tape", n=3)
     with sqlite3.connect(sample.path) as connection:
         connection.execute("DROP TABLE indication")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("UPDATE alembic_version SET version_num = '0002'")
     connection.close()
     with SqliteTapeWriter(sample.path) as tape:
         tape.append((), None, Diagnostics(indications=(SEEN,)))

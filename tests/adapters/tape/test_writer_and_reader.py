@@ -189,6 +189,7 @@ def made_older(path: Path) -> None:
     """Take the file back to the schema before vitals."""
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DROP TABLE vital_change")
+        connection.execute("DROP TABLE indication")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
 
 
