@@ -5,6 +5,7 @@ import gc
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -108,7 +109,9 @@ async def test_it_says_that_it_is_there_and_its_will_that_it_is_gone(tmp_path: P
             "lambda gone: asyncio.get_running_loop().call_later(0.2, os._exit, 9))\n"
             "asyncio.run(b.run())"
         )
-        process = await asyncio.create_subprocess_exec("python", "-c", script, cwd=Path(__file__).parents[3])
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, cwd=Path(__file__).parents[3]
+        )
         assert (await next_of(client, WILL[0]))[0] == b"here"
         assert (await next_of(client, WILL[0]))[0] == b"gone"
         assert await process.wait() == 9
