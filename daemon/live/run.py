@@ -22,6 +22,7 @@ from daemon.indications import Indications
 from daemon.live.fetching import Fetching
 from daemon.live.onlookers import NOBODY, Onlookers
 from daemon.ports import Feed, LiveClock
+from daemon.service import outcomes
 from daemon.settings import SealingSettings
 
 LiveCommit = Callable[[Sequence[BatchRecord], Snapshot | None, Diagnostics], None]
@@ -53,6 +54,8 @@ class LiveRun:
         sequencer: Puts bars on the grid; read its counts, nothing else.
         indications: What first prices and fills came to.
     """
+
+    _trees: ThreadPoolExecutor
 
     def __init__(
         self,
@@ -108,7 +111,10 @@ class LiveRun:
             PapertapeError: It cannot go on (the tape cannot be written, ...); nothing uncommitted was seen.
         """
         failure: PapertapeError | None = None
-        with ThreadPoolExecutor(1, thread_name_prefix="engine") as thread:
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="engine") as thread,
+            ThreadPoolExecutor(1, thread_name_prefix="trees") as self._trees,
+        ):
             async with asyncio.TaskGroup() as group:
                 for name, feed in self._feeds.items():
                     self._start(group, self._listen(name, feed))
@@ -260,17 +266,9 @@ class LiveRun:
 
     def _step(self, events: Sequence[AnyEvent], minutes: Minutes) -> Sequence[BatchRecord]:
         """Decide and commit; on the engine's thread."""
-        engine, timed = self._engine, self._onlookers.timed
-        for event in events:
-            engine.apply(event)
+        timed = self._onlookers.timed
         decided: list[BatchRecord] = []
-        for part in engine.parts(minutes):
-            with timed("prepare"):
-                prepared = engine.prepare(part)
-            with timed("score"):
-                scored = engine.score(prepared)
-            with timed("process"):
-                records, snapshot = engine.process(scored)
+        for records, snapshot in outcomes(self._engine, iter([*events, minutes]), self._trees, timed):
             with timed("commit"):
                 self._commit(records, snapshot, self._take_diagnostics())
             decided += records
