@@ -19,6 +19,8 @@ from adapters.simulator.market import SimulatedMarket
 from adapters.simulator.pace import Pace
 from daemon.commands._exchanges import clock_and_feeds
 from daemon.commands._live import Session, log_news, opened
+from daemon.commands._serving import Feed as Shown
+from daemon.commands._signals import on_signals
 from daemon.events import BatchRecord
 from daemon.live import Onlookers
 from daemon.settings import FeedsSettings, Settings, VenueFeedSettings
@@ -55,6 +57,8 @@ def trade(
     asyncio.run(demo.trade(model, tape))
     if demo.caught:
         raise click.exceptions.Exit(128 + demo.caught[0])
+    if demo.shown is not None:
+        demo.shown.linger(settings.metrics.linger_seconds)
 
 
 class _Demo:
@@ -62,6 +66,7 @@ class _Demo:
 
     Attributes:
         caught: Signals that came.
+        shown: Serves the figures, once the run is over, where the settings say so.
     """
 
     def __init__(
@@ -81,11 +86,11 @@ class _Demo:
         self._clock = SystemClock()
         self._stop = asyncio.Event()
         self.caught: list[signal.Signals] = []
+        self.shown: Shown | None = None
 
     async def trade(self, model: str, tape: Path) -> None:
         """Trade to the end of the bars, or until a signal comes."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, self._halt, number)
+        self.caught = on_signals(self._stop.set)
         async with self._exchange.serving() as port:
             settings = served_at(self._settings, self._names, port)
             passing = asyncio.create_task(self._pass_time())
@@ -127,8 +132,7 @@ class _Demo:
                 return
             summary = session.watcher.summary(session.first_minute, self._clock.monotonic_s() - began_s)
             print_summary(sys.stdout, summary.panels(), summary.verdict)
-            if session.shown is not None:
-                session.shown.linger(settings.metrics.linger_seconds)
+            self.shown = session.shown
 
     async def _pass_time(self) -> None:
         """Pass time as in life until the daemon listens, then as fast as it follows; at the end stop it."""
@@ -140,10 +144,6 @@ class _Demo:
             self._stop.set()
         finally:
             passing.cancel()
-
-    def _halt(self, number: signal.Signals) -> None:
-        self.caught.append(number)
-        self._stop.set()
 
 
 def served_at(settings: Settings, names: tuple[str, ...], port: int) -> Settings:

@@ -1,7 +1,6 @@
 """A live run from its start to its end: taken up or begun, caught up, and stopped by a signal."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -22,6 +21,7 @@ from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart
 from daemon.commands._serving import Feed as Shown
 from daemon.commands._serving import feed_for
+from daemon.commands._signals import on_signals
 from daemon.commands._told import tell
 from daemon.commands._views import Watcher
 from daemon.diagnostics import Diagnostics, Indication
@@ -68,9 +68,7 @@ async def run_live(
         PapertapeError: It cannot start or go on; says why.
     """
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    on_signals(stop.set)
     async with opened(settings, model_uri, make_feed, clock, tape_file, stop=stop, server=server) as session:
         if session is not None:
             await session.live.run(stop)

@@ -17,6 +17,7 @@ from adapters.tape.writer import SqliteTapeWriter
 from daemon.commands._figures import Meter
 from daemon.commands._run import Run, begin, resume
 from daemon.commands._serving import Feed, feed_for
+from daemon.commands._signals import on_signals
 from daemon.commands._told import tell
 from daemon.commands._views import Watcher
 from daemon.engine import Engine
@@ -103,15 +104,7 @@ async def _play(
 ) -> signal.Signals | None:
     """Play to the end of the inputs and return None, or until a signal comes, and return which."""
     stop = asyncio.Event()
-    caught: list[signal.Signals] = []
-
-    def halt(number: signal.Signals) -> None:
-        caught.append(number)
-        stop.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, halt, number)
+    caught = on_signals(stop.set)
 
     def commit(batches: Sequence[BatchRecord], snapshot: Snapshot | None) -> None:
         if batches or snapshot is not None:

@@ -1,7 +1,6 @@
 """`papertape record`: what the venues' streams give, as files of bars."""
 
 import asyncio
-import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,11 +46,11 @@ async def _record(settings: "Settings", out: Path, minutes: int | None, *, frame
     from adapters.simulator.follower import FollowingClock
     from daemon.commands._exchanges import by_venue, clock_and_feeds
     from daemon.commands._record import Recorder
+    from daemon.commands._signals import on_signals
 
     names = by_venue(settings)
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    on_signals(stop.set)
     frames_folder = out.with_name(f"{out.name}.frames") if out.suffix else out / "frames"
     log = FrameLog(frames_folder) if frames else None
     clock, make_feed = clock_and_feeds(settings, log.take if log else None)

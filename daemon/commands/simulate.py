@@ -102,6 +102,7 @@ async def _serve(
     from adapters.simulator.book import Book
     from adapters.simulator.exchange import SimulatedExchange
     from adapters.simulator.pace import Pace
+    from daemon.commands._signals import on_signals
     from daemon.errors import UserError
 
     exchange = SimulatedExchange(
@@ -115,7 +116,7 @@ async def _serve(
             )
             click.echo(f"{len(exchange.book.symbols)} instruments: {' '.join(exchange.book.symbols)}")
             passing = asyncio.ensure_future(_pass_time(exchange, start))
-            stopped_by = _cancelled_by_signals(passing)
+            stopped_by = on_signals(passing.cancel)
             with suppress(asyncio.CancelledError):
                 await passing
     except OSError as error:
@@ -137,16 +138,3 @@ async def _pass_time(exchange: "SimulatedExchange", start: int) -> None:
         log.info("simulating", minute=clock(first), speed=exchange.pace.speed)
         await exchange.run(min(first + MINUTES_PER_DAY - 1, last))
     log.info("simulated to the end", minute=clock(last))
-
-
-def _cancelled_by_signals(task: asyncio.Future[None]) -> list[signal.Signals]:
-    """Have SIGINT and SIGTERM cancel a task; return a list that will hold the signal that came."""
-    came: list[signal.Signals] = []
-
-    def stop(number: signal.Signals) -> None:
-        came.append(number)
-        task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    return came
