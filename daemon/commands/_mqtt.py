@@ -1,34 +1,25 @@
-"""What a run says over MQTT, and the commands it takes: between the engine and `adapters.mqtt`."""
+"""A live run's connection to its MQTT broker, and the commands that come over it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from math import isfinite
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-import numpy as np
 import structlog
 
 from adapters.mqtt import messages as m
 from adapters.mqtt.bar_topics import MqttFeed
 from adapters.mqtt.broker import Address, Arrived, Broker, Told
+from daemon.commands._mqtt_publisher import Publisher, base_of
 from daemon.errors import FeedError
-from daemon.events import AnyEvent, BatchRecord, Command, CommandKind
-from daemon.policy.reasons import Reason
-from daemon.vitals.verdict import verdict
+from daemon.events import AnyEvent, Command, CommandKind
 
 if TYPE_CHECKING:
     from daemon.commands._views import Watcher
-    from daemon.diagnostics import Indication
     from daemon.engine import Engine
     from daemon.settings import Settings
-    from daemon.vitals.skill import SkillFigures
-
-VITALS_EVERY_MINUTES: Final = 60
-"""Intervals cost milliseconds."""
 
 GOODBYE_S: Final = 5.0
 """A broker that does not take our last words in so long does without them."""
@@ -54,11 +45,6 @@ def _broker(settings: "Settings", version: str, chance: Random, told: Told) -> B
     return Broker(address, will, greeting, chance, told, most_events=mqtt.queue_events)
 
 
-def base_of(settings: "Settings") -> str:
-    """Return what the run's topics begin with."""
-    return f"{settings.mqtt.prefix}/{settings.run.name}"
-
-
 class MqttLink:
     """A run's connection to its broker: what it says, the commands it takes, the bars that come by topic.
 
@@ -80,7 +66,7 @@ class MqttLink:
         self._feeds.append(feed)
         return feed
 
-    def publisher(self, engine: "Engine", watcher: "Watcher", submit: Submit) -> "Publisher":
+    def publisher(self, engine: "Engine", watcher: "Watcher", submit: Submit) -> Publisher:
         """Return the sink that publishes, and take commands from now on where the settings allow it."""
         if self._settings.mqtt.commands:
             self.broker.listen(f"{base_of(self._settings)}/command", Commands(engine, submit).hear)
@@ -120,152 +106,6 @@ class MqttLink:
             feed.link(gone)
 
 
-class Publisher:
-    """A sink: turns batches into states and events; returns at once, whether the broker is there or not.
-
-    Args:
-        engine: The run's; read between two minutes.
-        watcher: Follows the run, and has seen a batch before this does.
-        broker: Takes the messages.
-    """
-
-    def __init__(self, engine: "Engine", watcher: "Watcher", broker: Broker) -> None:
-        self._engine = engine
-        self._watcher = watcher
-        self._broker = broker
-        self._base = base_of(engine.run.settings)
-        self._vitals_due = 0
-
-    def see(self, batches: Sequence[BatchRecord]) -> None:
-        """Publish what these batches hold, and what is so after the last of them."""
-        if not batches:
-            return
-        for record in batches:
-            self._events(record)
-            self._decisions(record)
-        last = batches[-1]
-        self._state("equity", _equity(last))
-        self._state("positions", self._positions())
-        self._state("health", self._health(last))
-        if last.minute >= self._vitals_due:
-            self._vitals_due = last.minute + VITALS_EVERY_MINUTES
-            self._state("vitals", self._vitals(last.minute))
-
-    def indicate(self, seen: "Indication") -> None:
-        """Publish the first price after a decision."""
-        message = m.Indicated(
-            order_id=seen.order_id,
-            instrument=seen.instrument,
-            price=seen.price,
-            seen=datetime.fromtimestamp(seen.received_ms / 1000, UTC).isoformat(),
-        )
-        self._broker.event(f"{self._base}/indication", msgspec.json.encode(message))
-
-    def _state(self, name: str, message: msgspec.Struct) -> None:
-        self._broker.state(f"{self._base}/{name}", msgspec.json.encode(message))
-
-    def _event(self, name: str, message: msgspec.Struct) -> None:
-        self._broker.event(f"{self._base}/{name}", msgspec.json.encode(message))
-
-    def _events(self, record: BatchRecord) -> None:
-        for order in record.orders:
-            self._event(
-                "order",
-                m.OrderMade(
-                    id=order.id,
-                    minute=moment(order.minute),
-                    instrument=order.instrument,
-                    quantity=f"{order.quantity:f}",
-                    reason=order.reason,
-                ),
-            )
-        for fill in record.fills:
-            self._event(
-                "fill",
-                m.FillMade(
-                    order_id=fill.order_id,
-                    minute=moment(fill.minute),
-                    instrument=fill.instrument,
-                    kind=fill.kind.value,
-                    quantity=f"{fill.quantity:f}",
-                    price=f"{fill.price:f}",
-                    fee=f"{fill.fee:f}",
-                    realised=f"{fill.realised:f}",
-                ),
-            )
-        for change in record.changes:
-            self._event(
-                "mode",
-                m.ModeChanged(
-                    minute=moment(change.minute),
-                    before=change.before.value,
-                    after=change.after.value,
-                    cause=change.cause,
-                ),
-            )
-
-    def _decisions(self, record: BatchRecord) -> None:
-        names = self._engine.run.names
-        for row in np.frombuffer(record.decisions, self._engine.dtype):
-            instrument = names[int(row["instrument"])]
-            down, flat, up = row["blend"].tolist()
-            said = m.Decision(
-                minute=moment(record.minute),
-                instrument=instrument,
-                p_down=down,
-                p_flat=flat,
-                p_up=up,
-                edge_ratio=float(row["edge"]),
-                target_weight_ratio=float(row["target"]),
-                reason=Reason(int(row["reason"])).label,
-            )
-            self._state(f"decision/{_level(instrument)}", said)
-
-    def _positions(self) -> m.Positions:
-        live = self._watcher.live()
-        return m.Positions(
-            minute=moment(live.minute),
-            positions=[
-                m.Held(
-                    instrument=held.instrument,
-                    quantity=f"{held.quantity:f}",
-                    weight_ratio=held.weight,
-                    unrealised=f"{held.unrealised:f}",
-                    mark_age_minutes=held.mark_age_minutes,
-                )
-                for held in live.positions
-            ],
-        )
-
-    def _health(self, last: BatchRecord) -> m.Health:
-        run = self._engine.run
-        return m.Health(
-            minute=moment(last.minute),
-            batch=last.batch,
-            mode=last.book.mode.value,
-            model=run.model.version,
-            feeds=[
-                m.FeedHealth(instrument=c.instrument, expected=c.expected, received=c.received)
-                for c in run.coverage.figures()
-            ],
-        )
-
-    def _vitals(self, minute: int) -> m.Vitals:
-        run = self._engine.run
-        drift = run.health.figures().drift
-        drifted = {
-            subject: [feature.name for feature in figures.features if feature.out] if figures.in_alarm else []
-            for subject, figures in drift.items()
-        }
-        return m.Vitals(
-            minute=moment(minute),
-            verdict=verdict(run.trades.figures()),
-            experts=[_vital(figures) for figures in run.skill.figures()],
-            drifted_features=drifted.get("features", []),
-            drifted_predictions=drifted.get("predictions", []),
-        )
-
-
 class Commands:
     """Takes a person's orders from the broker, where the settings allow it.
 
@@ -295,50 +135,3 @@ class Commands:
             return m.CommandAnswer(ok=False, error=str(error))
         log.info("mqtt command", command=asked.command, by=asked.by)
         return m.CommandAnswer(ok=True, mode=self._engine.run.trading.mode.value)
-
-
-def moment(minute: int) -> str:
-    """Return an epoch minute as ISO 8601."""
-    return datetime.fromtimestamp(60 * minute, UTC).isoformat()
-
-
-def _level(instrument: str) -> str:
-    """Return an instrument as one level of a topic."""
-    return instrument.replace("/", "-").replace("+", "-").replace("#", "-")
-
-
-def _equity(record: BatchRecord) -> m.Equity:
-    book = record.book
-    return m.Equity(
-        minute=moment(record.minute),
-        equity=f"{book.equity:f}",
-        best=f"{book.best:f}",
-        worst=f"{book.worst:f}",
-        cash=f"{book.cash:f}",
-        realised=f"{book.realised:f}",
-        fees=f"{book.fees:f}",
-        gross_ratio=book.gross,
-        net_ratio=book.net,
-        drawdown_ratio=book.drawdown,
-        mode=book.mode.value,
-        catch_up=record.catch_up,
-    )
-
-
-def _vital(figures: "SkillFigures") -> m.Vital:
-    skill, ic = figures.skill_interval, figures.ic
-    return m.Vital(
-        expert=figures.name,
-        labels=figures.rows,
-        accuracy_ratio=_known(figures.accuracy),
-        majority_accuracy_ratio=_known(figures.majority),
-        skill_nats=_known(figures.skill),
-        skill_low_nats=None if skill is None else skill.low,
-        skill_high_nats=None if skill is None else skill.high,
-        information_coefficient=None if ic is None else ic.mean,
-    )
-
-
-def _known(number: float) -> float | None:
-    """Return a number, or None where there is none: JSON has no NaN."""
-    return number if isfinite(number) else None

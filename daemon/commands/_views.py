@@ -51,7 +51,7 @@ class Watcher:
             equity=equity,
             day=minus(equity.expected, self._opening),
             mode=run.trading.mode,
-            positions=self._positions(),
+            positions=self.positions(),
             trades=tuple(
                 RecentTrade(t.exit_minute, run.names[t.instrument], t.side, t.net_bps, t.exit_kind)
                 for t in reversed(run.last_trips.recent)
@@ -92,7 +92,7 @@ class Watcher:
             health=run.health.figures(),
             edges=run.edges.figures(),
             groups=run.groups.figures(),
-            positions=self._positions(),
+            positions=self.positions(),
             alarms=alarm_tables(run.alarms),
             facts={
                 **missing_facts(coverage, outside),
@@ -106,7 +106,8 @@ class Watcher:
         capital: Decimal = self._engine.run.settings.run.capital
         return Banded(book.equity, book.best, book.worst) if book else Banded(capital, capital, capital)
 
-    def _positions(self) -> tuple[HeldPosition, ...]:
+    def positions(self) -> tuple[HeldPosition, ...]:
+        """Return what is held, by instrument."""
         run = self._engine.run
         account, ages = run.desk.account, run.desk.mark_ages()
         return tuple(

@@ -13,7 +13,8 @@ from adapters.mqtt.broker import Address, Arrived, Broker
 from adapters.mqtt.messages import TOPICS, BarCame
 from adapters.prometheus.families import MQTT_FAMILIES
 from daemon.__main__ import main
-from daemon.commands._mqtt import Commands, MqttLink, Publisher, base_of, moment
+from daemon.commands._mqtt import Commands, MqttLink
+from daemon.commands._mqtt_publisher import Publisher, base_of, moment
 from daemon.commands._views import Watcher
 from daemon.diagnostics import Indication
 from daemon.engine import Engine
