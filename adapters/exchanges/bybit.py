@@ -22,7 +22,7 @@ recorded frames of `klineV2.1` and `candle.1` are of protocol v2, which ended in
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import msgspec
@@ -45,6 +45,7 @@ from adapters.exchanges.venue import (
     HistoryRules,
     Said,
     StreamRules,
+    requests,
 )
 
 MINUTE_MS: Final = 60_000
@@ -182,10 +183,7 @@ class Bybit:
     def subscribe(self, symbols: Sequence[str]) -> list[bytes]:
         """Return the subscribing frames (`Venue.subscribe`)."""
         topics = [f"kline.1.{symbol}" for symbol in symbols]
-        return [
-            msgspec.json.encode({"op": "subscribe", "args": topics[at : at + self.topics_per_request]})
-            for at in range(0, len(topics), self.topics_per_request)
-        ]
+        return requests(topics, self.topics_per_request, lambda args: {"op": "subscribe", "args": args})
 
     def history_request(
         self,
@@ -227,12 +225,6 @@ def bybit_linear() -> Bybit:
     return Bybit(
         name="bybit_linear",
         category="linear",
-        stream=StreamRules(
-            url="wss://stream.bybit.com/v5/public/linear",
-            instruments_per_connection=500,
-            requests_per_s=10.0,
-            ping=b'{"op":"ping"}',
-            silent_after_s=45.0,
-        ),
+        stream=replace(_stream(), url="wss://stream.bybit.com/v5/public/linear"),
         topics_per_request=200,
     )

@@ -57,6 +57,7 @@ from adapters.exchanges.venue import (
     InstrumentAlive,
     Said,
     StreamRules,
+    requests,
 )
 from daemon.feed import BarClosed, FrameRefused, PriceSeen
 
@@ -235,16 +236,11 @@ class Coinbase:
 
     def subscribe(self, symbols: Sequence[str]) -> list[bytes]:
         """Return the subscribing frames (`Venue.subscribe`); later ones add to those before."""
-        return [
-            msgspec.json.encode(
-                {
-                    "type": "subscribe",
-                    "product_ids": symbols[at : at + self.products_per_request],
-                    "channels": ["matches", "heartbeat"],
-                }
-            )
-            for at in range(0, len(symbols), self.products_per_request)
-        ]
+        return requests(
+            symbols,
+            self.products_per_request,
+            lambda some: {"type": "subscribe", "product_ids": some, "channels": ["matches", "heartbeat"]},
+        )
 
     def history_request(
         self,

@@ -52,6 +52,7 @@ from adapters.exchanges.venue import (
     HistoryRules,
     Said,
     StreamRules,
+    requests,
 )
 from daemon.feed import BarClosed
 
@@ -269,20 +270,12 @@ class Kraken:
 
     def subscribe(self, symbols: Sequence[str]) -> list[bytes]:
         """Return the subscribing frames (`Venue.subscribe`); the snapshot tells what is forming already."""
-        return [
-            msgspec.json.encode(
-                {
-                    "method": "subscribe",
-                    "params": {
-                        "channel": "ohlc",
-                        "interval": 1,
-                        "snapshot": True,
-                        "symbol": symbols[at : at + self.symbols_per_request],
-                    },
-                }
-            )
-            for at in range(0, len(symbols), self.symbols_per_request)
-        ]
+        ohlc = {"channel": "ohlc", "interval": 1, "snapshot": True}
+        return requests(
+            symbols,
+            self.symbols_per_request,
+            lambda some: {"method": "subscribe", "params": {**ohlc, "symbol": some}},
+        )
 
     def history_request(
         self,

@@ -52,6 +52,7 @@ from adapters.exchanges.venue import (
     ReconnectAsked,
     Said,
     StreamRules,
+    requests,
 )
 from daemon.feed import BarClosed
 
@@ -201,10 +202,7 @@ class Okx:
     def subscribe(self, symbols: Sequence[str]) -> list[bytes]:
         """Return the subscribing frames (`Venue.subscribe`)."""
         topics = [{"channel": "candle1m", "instId": symbol} for symbol in symbols]
-        return [
-            msgspec.json.encode({"op": "subscribe", "args": topics[at : at + self.topics_per_request]})
-            for at in range(0, len(topics), self.topics_per_request)
-        ]
+        return requests(topics, self.topics_per_request, lambda args: {"op": "subscribe", "args": args})
 
     def history_request(
         self, symbol: str, first_minute: int, last_minute: int, now_minute: int

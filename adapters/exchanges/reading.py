@@ -2,6 +2,7 @@
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
@@ -136,7 +137,7 @@ def forming(bar: BarClosed) -> PriceSeen:
     return PriceSeen(bar.instrument, bar.minute, bar.close)
 
 
-class FrameReader:
+class FrameReader(ABC):
     """What the parsers of all venues have in common: names, refusals, and the promise never to raise.
 
     Args:
@@ -161,9 +162,9 @@ class FrameReader:
         """Return nothing: at most venues a frame says that a bar is final (`Parser.due`)."""
         return []
 
+    @abstractmethod
     def read(self, frame: bytes, received_s: float) -> list[Said]:
         """Return what a frame says, or raise one of `UNREADABLE`."""
-        raise NotImplementedError
 
     def refused(self, problem: Exception, frame: bytes) -> FrameRefused:
         """Return the refusal of a frame."""

@@ -1,10 +1,14 @@
 """What the shell must know of a venue: rules in numbers, a parser of its frames, its history's requests."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+import msgspec
 
 from daemon.feed import BarClosed, FrameMessage, FrameRefused
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +171,8 @@ class Venue(Protocol):
         Raises:
             HistoryRefusedError: It holds a refusal instead of bars, or is not the venue's own.
         """
+
+
+def requests(items: Sequence[Item], most: int, frame: Callable[[Sequence[Item]], object]) -> list[bytes]:
+    """Return the subscribing frames, as JSON, for batches of at most `most` items in their order."""
+    return [msgspec.json.encode(frame(items[at : at + most])) for at in range(0, len(items), most)]
