@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from adapters.prometheus.families import FAMILIES, LIVE_FAMILIES, MQTT_FAMILIES
+from adapters.prometheus.families import FAMILIES
 from adapters.prometheus.judged import judged_families
+from adapters.prometheus.live import LIVE_FAMILIES, MQTT_FAMILIES
 from adapters.tape.reader import SqliteTapeReader
 from daemon.__main__ import main
 from daemon.events import BatchRecord

@@ -1,6 +1,7 @@
 """What Prometheus hears of a live run: known families, with their labels, from a run that was played."""
 
-from adapters.prometheus.families import FAMILIES, LIVE_FAMILIES
+from adapters.prometheus.families import FAMILIES
+from adapters.prometheus.live import LIVE_FAMILIES
 from daemon.commands._live_figures import live_series
 from tests.daemon.test_live import N, Played
 from tests.runs import market

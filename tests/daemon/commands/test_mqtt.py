@@ -11,7 +11,7 @@ import pytest
 
 from adapters.mqtt.broker import Address, Arrived, Broker
 from adapters.mqtt.messages import TOPICS, BarCame
-from adapters.prometheus.families import MQTT_FAMILIES
+from adapters.prometheus.live import MQTT_FAMILIES
 from daemon.__main__ import main
 from daemon.commands._mqtt import Commands, MqttLink
 from daemon.commands._mqtt_publisher import Publisher, base_of, moment

@@ -1,0 +1,67 @@
+"""Families that only live runs have: feeds, their bars, first prices, the MQTT broker."""
+
+from typing import Final
+
+from adapters.prometheus.family import Family
+
+LIVE_FAMILIES: Final = (
+    Family("feed_lost_instruments", "gauge", "Instruments that the feed does not deliver now.", ("feed",)),
+    Family("feed_losses_total", "counter", "How often the feed said it lost something.", ("feed",)),
+    Family(
+        "feed_frames_refused_total", "counter", "Frames and bars that cannot be what they claim.", ("feed",)
+    ),
+    Family(
+        "feed_frames_ignored_total",
+        "counter",
+        "Known frames that say nothing of bars, by name.",
+        ("feed", "frame"),
+    ),
+    Family(
+        "feed_lag_seconds",
+        "gauge",
+        "Least time from a minute's end to its bar, of the last 64: below 0 the machine's clock is behind "
+        "the venue's, far above it is ahead or the feed is slow.",
+        ("feed",),
+    ),
+    Family("feed_queue_messages", "gauge", "Messages that wait for the sequencer."),
+    Family("history_requests", "gauge", "Requests for history under way."),
+    Family(
+        "live_bars_total",
+        "counter",
+        "Live bars by what became of them: streamed, fetched, flat, duplicate, revised, late, refused, "
+        "given_up.",
+        ("way",),
+    ),
+    Family(
+        "instrument_streamed_ratio",
+        "gauge",
+        "Share of expected bars that the stream brought, of the instruments that did worst.",
+        ("instrument",),
+    ),
+    Family(
+        "diagnostics_dropped_total",
+        "counter",
+        "Late or revised bars and arrivals that came too many at once to be kept on the tape.",
+    ),
+    Family("indications_total", "counter", "Orders for which a first price was seen after the decision."),
+    Family("indication_delay_seconds", "gauge", "From the last such decision's commit to its price."),
+    Family(
+        "indication_difference_ratio",
+        "gauge",
+        "The fill's reference less that price, over it, against us positive: last, mean.",
+        ("estimate",),
+    ),
+)
+"""Those of a live run alone."""
+
+MQTT_FAMILIES: Final = (
+    Family("mqtt_connected", "gauge", "1 while the MQTT broker is there."),
+    Family("mqtt_messages_sent_total", "counter", "Messages that the broker has confirmed."),
+    Family(
+        "mqtt_messages_dropped_total",
+        "counter",
+        "Messages thrown away because too many waited, by way: out, in.",
+        ("way",),
+    ),
+)
+"""Those of a live run that speaks to a broker."""
