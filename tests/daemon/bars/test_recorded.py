@@ -259,12 +259,12 @@ def peak_kb(path: Path, repository: Path) -> tuple[int, int]:
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, repository: Path) -> None:
-    # polars fills its buffers with the first million rows or two; behind that nothing may grow.
+    # polars fills its buffers with the first million rows or two, more or less of them as its threads fall.
     small = peak_kb(long_file(tmp_path / "small.parquet", 500_000), repository)
-    large = peak_kb(long_file(tmp_path / "large.parquet", 1_000_000), repository)
-    assert (small[0], large[0]) == (2_000_000, 4_000_000)
-    # As columns of float64 the two million bars more would be 130 MB.
-    assert large[1] - small[1] < 50_000
+    large = peak_kb(long_file(tmp_path / "large.parquet", 2_000_000), repository)
+    assert (small[0], large[0]) == (2_000_000, 8_000_000)
+    # As columns of float64 the six million bars more would be 390 MB.
+    assert large[1] - small[1] < 130_000
 
 
 REAL: dict[str, tuple[dict[str, Any], int, int]] = {
