@@ -1,9 +1,9 @@
 """The settings of a run: frozen, validated, every field with its unit and its default.
 
-Reading a file and the environment is `adapters.files.settings_file`; this package only says what is valid. Its
-files hold the sections by what they are about; everything is imported from here.
-Each section declares whether it may change while the daemon runs (`reload = "hot"`) or needs a restart, and a
-hot one which of its fields need one all the same (`needs_restart`).
+Reading a file and the environment is `adapters.files.settings_file`; this package only says what is valid.
+Its files hold the sections by what they are about; everything is imported from here. Each section declares
+whether it may change while the daemon runs (`reload = "hot"`) or needs a restart, and a hot one which of its
+fields need one all the same (`needs_restart`).
 """
 
 from pydantic import field_validator
