@@ -1,7 +1,6 @@
 """What a live run keeps beside its inputs, as rows and back. No part of the chain: rows have checksums."""
 
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Table
@@ -9,8 +8,9 @@ from sqlalchemy import Table
 from adapters.tape import schema
 from adapters.tape.cells import Cell, float_cell, read_float, read_int, read_text
 from adapters.tape.checksums import row_checksum
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.statements import insertion, replacement, whole
+from adapters.tape.database import WritableDatabase
+from adapters.tape.reader import TapeReader
+from adapters.tape.statements import whole
 from adapters.tape.universe import Universe
 from daemon.diagnostics import Arrival, Diagnostics, Indication, StoredBar, Unapplied
 from daemon.feed import BarClosed
@@ -22,29 +22,36 @@ _NEXT_POSITION: Final = (
 _VALUES: Final = ("open", "high", "low", "close", "volume", "taker")
 
 
-def insert(connection: sqlite3.Connection, diagnostics: Diagnostics, universe: Universe) -> None:
+def insert(database: WritableDatabase, diagnostics: Diagnostics, universe: Universe) -> None:
     """Write them inside the caller's transaction. What is of no instrument of the run is left out."""
     known = universe.known
-    for one in diagnostics.arrivals:
-        if one.instrument in known:
-            row = (one.minute, known[one.instrument], one.received_ms * US_PER_MS)
-            connection.execute(replacement(schema.arrival), _with_checksum(schema.arrival, row))
+    came = [one for one in diagnostics.arrivals if one.instrument in known]
+    arrived = [(one.minute, known[one.instrument], one.received_ms * US_PER_MS) for one in came]
+    _replace(database, schema.arrival, arrived)
     for stored in diagnostics.bars:
         bar = stored.bar
         if bar.instrument in known:
             place = (bar.minute, known[bar.instrument])
-            ((position,),) = connection.execute(_NEXT_POSITION, place).fetchall()
+            ((position,),) = database.fetch(_NEXT_POSITION, place)
             values = tuple(float_cell(getattr(bar, name)) for name in _VALUES)
             cells = (*place, position, stored.kind.value, stored.received_ms * US_PER_MS, *values)
-            connection.execute(insertion(schema.revision), _with_checksum(schema.revision, cells))
-    for seen in diagnostics.indications:
-        if seen.instrument in known:
-            moments = (seen.committed_ms * US_PER_MS, seen.received_ms * US_PER_MS)
-            told = (seen.order_id, known[seen.instrument], seen.minute, float_cell(seen.price), *moments)
-            connection.execute(replacement(schema.indication), _with_checksum(schema.indication, told))
+            database.insert(schema.revision, [_with_checksum(schema.revision, cells)])
+    seen = [one for one in diagnostics.indications if one.instrument in known]
+    told = [
+        (
+            one.order_id,
+            known[one.instrument],
+            one.minute,
+            float_cell(one.price),
+            one.committed_ms * US_PER_MS,
+            one.received_ms * US_PER_MS,
+        )
+        for one in seen
+    ]
+    _replace(database, schema.indication, told)
 
 
-def stored_bars(reader: SqliteTapeReader) -> Iterator[StoredBar]:
+def stored_bars(reader: TapeReader) -> Iterator[StoredBar]:
     """Yield the bars that entered nothing, by minute and instrument, in the order in which they came."""
     names = _names(reader)
     for cells in _checked(reader, schema.revision):
@@ -59,14 +66,14 @@ def stored_bars(reader: SqliteTapeReader) -> Iterator[StoredBar]:
         )
 
 
-def arrivals(reader: SqliteTapeReader) -> Iterator[Arrival]:
+def arrivals(reader: TapeReader) -> Iterator[Arrival]:
     """Yield when bars came, by minute and instrument."""
     names = _names(reader)
     for minute, key, received_us in _checked(reader, schema.arrival):
         yield Arrival(names[key], minute, received_us // US_PER_MS)
 
 
-def indications(reader: SqliteTapeReader) -> Iterator[Indication]:
+def indications(reader: TapeReader) -> Iterator[Indication]:
     """Yield the first prices seen after decisions, by order."""
     names = _names(reader)
     for order_id, key, minute, price, committed_us, received_us in _checked(reader, schema.indication):
@@ -75,17 +82,22 @@ def indications(reader: SqliteTapeReader) -> Iterator[Indication]:
         yield Indication(order_id, names[key], minute, price_seen, *moments)
 
 
+def _replace(database: WritableDatabase, table: Table, rows: Sequence[tuple[Cell, ...]]) -> None:
+    if rows:
+        database.replace(table, [_with_checksum(table, row) for row in rows])
+
+
 def _with_checksum(table: Table, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
     return (*row, row_checksum(table.name, row))
 
 
-def _names(reader: SqliteTapeReader) -> dict[int, str]:
+def _names(reader: TapeReader) -> dict[int, str]:
     tip = reader.tip()
     known = reader.universe_after(tip[0] if tip else 0).known
     return {key: name for name, key in known.items()}
 
 
-def _checked(reader: SqliteTapeReader, table: Table) -> Iterator[tuple[Any, ...]]:
+def _checked(reader: TapeReader, table: Table) -> Iterator[tuple[Any, ...]]:
     for *cells, checksum in reader.rows(whole(table)):
         if row_checksum(table.name, cells) != checksum:
             raise reader.damage(f"row {cells[0]!r} of table {table.name} does not match its checksum")

@@ -20,7 +20,7 @@ from adapters.tape.frames import (
     states_table,
     vitals_table,
 )
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon.errors import MACHINE_ERRNOS, TapeError, TapePlaceError
 
 Told = Callable[[str, int, int], None]
@@ -28,7 +28,7 @@ Told = Callable[[str, int, int], None]
 
 
 def export(
-    reader: SqliteTapeReader, folder: Path, reasons: Mapping[int, str], told: Told | None = None
+    reader: TapeReader, folder: Path, reasons: Mapping[int, str], told: Told | None = None
 ) -> list[Path]:
     """Write what is on a tape as `bars.parquet`, `decisions.parquet`, ... into a folder.
 
@@ -49,7 +49,7 @@ def export(
         TapeError: It cannot be written.
         TapeDamagedError: A row cannot be read; the files before it stand.
     """
-    tables: dict[str, Callable[[SqliteTapeReader], TapeTable]] = {
+    tables: dict[str, Callable[[TapeReader], TapeTable]] = {
         "bars": bars_table,
         "decisions": partial(decisions_table, reasons=reasons),
         "orders": orders_table,

@@ -15,9 +15,9 @@ from sqlalchemy import Table, func, select
 from adapters.tape import schema
 from adapters.tape.cells import packed_bars, read_bytes, read_flag, read_int
 from adapters.tape.pages import after_events
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from adapters.tape.records import BOOK, BOOK_AT, PART_TABLES, PartTable, event_of
-from adapters.tape.statements import text, whole
+from adapters.tape.statements import Statement, whole
 from daemon import chain
 from daemon.events import (
     BAR_FLAG_BACKFILL,
@@ -63,7 +63,7 @@ class TapeTable:
     frames: Iterator[pl.DataFrame]
 
 
-def bars_table(reader: SqliteTapeReader) -> TapeTable:
+def bars_table(reader: TapeReader) -> TapeTable:
     """Return the bars: named as bar files name them, so that they can be replayed."""
     columns: Schema = {
         "time": _TIME,
@@ -89,7 +89,7 @@ def bars_table(reader: SqliteTapeReader) -> TapeTable:
     return TapeTable(columns, _count(reader, schema.bar), _frames(reader, whole(schema.bar), frame))
 
 
-def decisions_table(reader: SqliteTapeReader, reasons: Mapping[int, str]) -> TapeTable:
+def decisions_table(reader: TapeReader, reasons: Mapping[int, str]) -> TapeTable:
     """Return the decisions, one row per scored instrument and minute: what each expert said, and why what."""
     dtype = decision_dtype(json.loads(reader.header()["experts"]))
     said = [name for name in dtype.names or () if dtype[name].shape == (3,)]
@@ -130,27 +130,27 @@ def decisions_table(reader: SqliteTapeReader, reasons: Mapping[int, str]) -> Tap
     return TapeTable(columns, n_bytes // dtype.itemsize, _frames(reader, statement, frame, n_batches))
 
 
-def orders_table(reader: SqliteTapeReader) -> TapeTable:
+def orders_table(reader: TapeReader) -> TapeTable:
     """Return the orders that passed the limits."""
     return _items_table(reader, PART_TABLES[0])
 
 
-def fills_table(reader: SqliteTapeReader) -> TapeTable:
+def fills_table(reader: TapeReader) -> TapeTable:
     """Return the fills and bookings."""
     return _items_table(reader, PART_TABLES[2])
 
 
-def states_table(reader: SqliteTapeReader) -> TapeTable:
+def states_table(reader: TapeReader) -> TapeTable:
     """Return the moves of the trading state."""
     return _items_table(reader, PART_TABLES[3])
 
 
-def vitals_table(reader: SqliteTapeReader) -> TapeTable:
+def vitals_table(reader: TapeReader) -> TapeTable:
     """Return the vitals that went out of their bounds or came back."""
     return _items_table(reader, PART_TABLES[4])
 
 
-def equity_table(reader: SqliteTapeReader) -> TapeTable:
+def equity_table(reader: TapeReader) -> TapeTable:
     """Return the account after each minute, with its band."""
     columns = {
         "batch": pl.Int64,
@@ -168,7 +168,7 @@ def equity_table(reader: SqliteTapeReader) -> TapeTable:
     return _rows_table(reader, whole(schema.batch), columns, cells, _count(reader, schema.batch))
 
 
-def events_table(reader: SqliteTapeReader) -> TapeTable:
+def events_table(reader: TapeReader) -> TapeTable:
     """Return the inputs that were no bars, their content as JSON."""
     columns = {"seq": pl.Int64, "batch": pl.Int64, "kind": pl.String, "content": pl.String}
 
@@ -180,7 +180,7 @@ def events_table(reader: SqliteTapeReader) -> TapeTable:
     return _rows_table(reader, whole(schema.event), columns, cells, _count(reader, schema.event))
 
 
-def _items_table(reader: SqliteTapeReader, part: PartTable[Any]) -> TapeTable:
+def _items_table(reader: TapeReader, part: PartTable[Any]) -> TapeTable:
     fields = msgspec.structs.fields(part.codec.kind)
     columns: Schema = {"batch": pl.Int64}
     for field in fields:
@@ -197,7 +197,7 @@ def _items_table(reader: SqliteTapeReader, part: PartTable[Any]) -> TapeTable:
 
 
 def _rows_table(
-    reader: SqliteTapeReader, statement: str, columns: Schema, cells: Callable[[Row], Row], n_rows: int
+    reader: TapeReader, statement: Statement, columns: Schema, cells: Callable[[Row], Row], n_rows: int
 ) -> TapeTable:
     def frame(rows: list[Row]) -> pl.DataFrame:
         return pl.DataFrame([cells(row) for row in rows], schema=columns, orient="row")
@@ -206,7 +206,7 @@ def _rows_table(
 
 
 def _frames(
-    reader: SqliteTapeReader, statement: str, frame: Callable[[list[Row]], pl.DataFrame], n_rows: int = _SLICE
+    reader: TapeReader, statement: Statement, frame: Callable[[list[Row]], pl.DataFrame], n_rows: int = _SLICE
 ) -> Iterator[pl.DataFrame]:
     rows = reader.rows(statement)
     while taken := list(islice(rows, n_rows)):
@@ -216,7 +216,7 @@ def _frames(
             raise reader.damage(f"{error} (rows from {taken[0][:2]!r} on)") from error
 
 
-def _universes(reader: SqliteTapeReader) -> Callable[[int], Sequence[str]]:
+def _universes(reader: TapeReader) -> Callable[[int], Sequence[str]]:
     """Return a function from ascending batch numbers to the instruments of that moment, in order."""
     universe = reader.universe_after(0)
     changes = [(row[1], event_of(row)) for row in reader.rows(_CHANGES, (UniverseChanged.__name__,))]
@@ -230,8 +230,8 @@ def _universes(reader: SqliteTapeReader) -> Callable[[int], Sequence[str]]:
     return names
 
 
-def _count(reader: SqliteTapeReader, table: Table) -> int:
-    ((n_rows,),) = reader.fetch(text(select(func.count()).select_from(table)), ())
+def _count(reader: TapeReader, table: Table) -> int:
+    ((n_rows,),) = reader.fetch(select(func.count()).select_from(table))
     return int(n_rows)
 
 

@@ -9,7 +9,7 @@ from adapters.tape import schema
 from adapters.tape.beginning import BEGIN_BATCH, EVENTS_KEY, events_digest
 from adapters.tape.checksums import row_checksum
 from adapters.tape.findings import Finding
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from adapters.tape.records import PART_TABLES
 from adapters.tape.statements import whole
 from adapters.tape.walk import Walk
@@ -31,9 +31,9 @@ _CHECKED: Final = (
 
 _ORPHANED_BARS: Final = """
     SELECT bar.minute, bar.instrument, bar.seq FROM bar
-    LEFT JOIN (SELECT seq AS of_batch, minute AS at FROM batch) ON of_batch = bar.seq
+    LEFT JOIN (SELECT seq AS of_batch, minute AS minute_of_batch FROM batch) ON of_batch = bar.seq
     LEFT JOIN (SELECT seq AS of_event FROM event WHERE kind IN ('Warmup', 'Backfill')) ON of_event = bar.seq
-    WHERE (of_batch IS NULL OR at <> bar.minute) AND of_event IS NULL
+    WHERE (of_batch IS NULL OR minute_of_batch <> bar.minute) AND of_event IS NULL
     LIMIT 10
 """
 _UNUSED_FILES: Final = "SELECT hash FROM model_file WHERE hash NOT IN (SELECT hash FROM model_version)"
@@ -46,9 +46,7 @@ _SNAPSHOT_OF_NOTHING: Final = (
 _WARMUP_MINUTES: Final = 1440
 
 
-def check_intact(
-    reader: SqliteTapeReader, progress: Callable[[int], None] | None = None
-) -> Iterator[Finding]:
+def check_intact(reader: TapeReader, progress: Callable[[int], None] | None = None) -> Iterator[Finding]:
     """Yield everything on the tape that is not as it was written; an intact tape yields nothing.
 
     Args:
@@ -75,26 +73,24 @@ def check_intact(
             yield Finding(str(error))
 
 
-def _pages(reader: SqliteTapeReader) -> Iterator[Finding]:
-    """The file's own structure: pages, keys, indices."""
-    for (message,) in reader.fetch("PRAGMA integrity_check(20)", ()):
-        if message != "ok":
-            yield Finding(f"the file's pages are damaged: {message}")
+def _pages(reader: TapeReader) -> Iterator[Finding]:
+    for damage in reader.database.damages():
+        yield Finding(damage)
 
 
-def _checksums(reader: SqliteTapeReader) -> Iterator[Finding]:
+def _checksums(reader: TapeReader) -> Iterator[Finding]:
     for table in _CHECKED:
         yield from _checksums_of(reader, table)
 
 
-def _checksums_of(reader: SqliteTapeReader, table: Table) -> Iterator[Finding]:
+def _checksums_of(reader: TapeReader, table: Table) -> Iterator[Finding]:
     for *cells, checksum in reader.rows(whole(table)):
         if row_checksum(table.name, cells) != checksum:
             key = ", ".join(f"{column.name} {cells[at]!r}" for at, column in enumerate(table.primary_key))
             yield Finding(f"{table.name} of {key} does not match its checksum", table=table.name)
 
 
-def _model_files(reader: SqliteTapeReader) -> Iterator[Finding]:
+def _model_files(reader: TapeReader) -> Iterator[Finding]:
     for digest, content in reader.rows(whole(schema.model_file)):
         if not isinstance(content, bytes) or chain.content_digest(content) != digest:
             yield Finding(f"the model file {digest!r} does not match its digest", table="model_file")
@@ -104,19 +100,19 @@ def _model_files(reader: SqliteTapeReader) -> Iterator[Finding]:
         yield Finding(f"file {name} of model version {version} is missing", table="model_file")
 
 
-def _begin_events(reader: SqliteTapeReader) -> Iterator[Finding]:
+def _begin_events(reader: TapeReader) -> Iterator[Finding]:
     if events_digest(reader.begin_events()) != reader.header().get(EVENTS_KEY):
         yield Finding("the events from before the first batch do not match the header", table="event")
 
 
-def _warmup(reader: SqliteTapeReader, walk: Walk) -> Iterator[Finding]:
+def _warmup(reader: TapeReader, walk: Walk) -> Iterator[Finding]:
     found = reader.warmup_event()
     blocks = walk.counted(reader.warmup(_WARMUP_MINUTES))
     if found is not None and chain.warmup_digest(blocks) != found[1].digest:
         yield Finding("the warm-up bars do not match the digest of their event", table="bar")
 
 
-def _model_versions(reader: SqliteTapeReader, walk: Walk) -> Iterator[Finding]:
+def _model_versions(reader: TapeReader, walk: Walk) -> Iterator[Finding]:
     """Each version is the header's or one that an event brought in; the chain covers both."""
     brought = {event.version: dict(event.files) for event in walk.events_of(ModelChanged)}
     first = reader.header().get("model_version")
@@ -130,7 +126,7 @@ def _model_versions(reader: SqliteTapeReader, walk: Walk) -> Iterator[Finding]:
             )
 
 
-def _joined(reader: SqliteTapeReader, walk: Walk) -> Iterator[Finding]:
+def _joined(reader: TapeReader, walk: Walk) -> Iterator[Finding]:
     """Instruments that joined later are as their events say; the chain starts from the first ones."""
     rows = {row[0]: row[1:-1] for row in reader.rows(whole(schema.instrument)) if row[1] != 0}
     for key in sorted(rows.keys() | walk.joined.keys(), key=str):
@@ -140,7 +136,7 @@ def _joined(reader: SqliteTapeReader, walk: Walk) -> Iterator[Finding]:
             )
 
 
-def _strays(reader: SqliteTapeReader, walk: Walk) -> Iterator[Finding]:
+def _strays(reader: TapeReader, walk: Walk) -> Iterator[Finding]:
     """Rows that belong to nothing: no step before this one has read them."""
     for table in (*(part.table for part in PART_TABLES), schema.event):
         statement = f"SELECT DISTINCT batch FROM {table.name} WHERE batch NOT IN (SELECT number FROM batch)"  # noqa: S608 - our own table's name

@@ -1,37 +1,36 @@
 """Brings a tape's schema up to this version, inside one transaction."""
 
-import sqlite3
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import StaticPool, create_engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
-
-from adapters.tape.connection import APPLICATION_ID
 
 _FOLDER = Path(__file__).parent / "migrations"
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Run the steps that the tape lacks. A blank file becomes an empty tape.
+def migrate(engine: Engine, begin: str, mark: str | None = None) -> None:
+    """Run the steps that the tape lacks. A blank database becomes an empty tape.
 
     Args:
-        connection: The writer's, in autocommit mode, no transaction open.
+        engine: Lends the writer's own connection of the driver, in autocommit mode, no transaction open: one
+            lock, one transaction, the changes of the schema included.
+        begin: Begins that transaction.
+        mark: Is run at its end.
 
     Raises:
-        sqlite3.Error: It cannot be written (a full disk, ...); the file is as it was.
+        Exception: The driver's; it cannot be written (a full disk, ...), and everything is as it was.
     """
-    # SQLAlchemy lends Alembic the driver's own connection: one lock, one transaction, DDL included.
-    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
     config = Config()
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     try:
         with engine.connect() as lent, lent.begin():
-            lent.exec_driver_sql("BEGIN IMMEDIATE")
+            lent.exec_driver_sql(begin)
             config.attributes["connection"] = lent
             command.upgrade(config, "head")
-            lent.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
+            if mark is not None:
+                lent.exec_driver_sql(mark)
     except DBAPIError as error:
         # SQLAlchemy wraps the driver's errors, which say what is the matter by their code.
         raise error.orig or error from error

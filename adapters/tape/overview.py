@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 
 _COUNTS = {
     "bars": "SELECT count(*) FROM bar",
-    "warm-up bars": "SELECT count(*) FROM bar WHERE flags & 2",
+    "warm-up bars": "SELECT count(*) FROM bar WHERE (flags & 2) <> 0",
     "decided minutes": "SELECT count(*) FROM batch",
     "orders": "SELECT count(*) FROM paper_order",
     "fills": "SELECT count(*) FROM fill",
@@ -38,7 +38,7 @@ class Overview:
         equity: The account's equity after the last minute, as text; None if there is none.
         quote: The currency it is in.
         digest: The newest digest, hexadecimal.
-        size_bytes: Of the file and the log beside it.
+        size_bytes: The room it takes, logs and indices included.
     """
 
     run: str
@@ -58,7 +58,7 @@ class Overview:
         return self.size_bytes / self.counts["bars"] if self.counts["bars"] else 0.0
 
 
-def overview(reader: SqliteTapeReader) -> Overview:
+def overview(reader: TapeReader) -> Overview:
     """Look at a tape.
 
     Raises:
@@ -69,7 +69,6 @@ def overview(reader: SqliteTapeReader) -> Overview:
     header, instruments = reader.header(), reader.instruments()
     ((first, last),) = reader.fetch(_RANGE, ())
     newest = reader.last_batch()
-    log = reader.path.with_name(reader.path.name + "-wal")
     return Overview(
         run=header.get("name", ""),
         model_version=header.get("model_version", ""),
@@ -80,5 +79,5 @@ def overview(reader: SqliteTapeReader) -> Overview:
         equity=str(newest.book.equity) if newest else None,
         quote=instruments[0].quote if instruments else "",
         digest=tip[1].hex(),
-        size_bytes=sum(file.stat().st_size for file in (reader.path, log) if file.exists()),
+        size_bytes=reader.database.size_bytes(),
     )

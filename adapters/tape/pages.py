@@ -1,8 +1,7 @@
 """Batches as they stand on the tape, put together page by page from the tables that hold their parts."""
 
-import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -13,20 +12,16 @@ from sqlalchemy import bindparam, select
 
 from adapters.tape import schema
 from adapters.tape.cells import MalformedCellError, packed_bars
+from adapters.tape.database import Database, Row
 from adapters.tape.records import PART_TABLES, batch_of, event_of
-from adapters.tape.statements import between, text
+from adapters.tape.statements import between
 from adapters.tape.universe import Universe
 from daemon import chain
 from daemon.errors import TapeDamagedError
 from daemon.events import BatchRecord, EventRecord, UniverseChanged
 
-_NEXT: Final = (
-    text(
-        select(schema.batch).where(schema.batch.c.number > bindparam("after")).order_by(schema.batch.c.number)
-    )
-    + " LIMIT ?"
-)
-_BARS: Final = text(
+_NEXT: Final = "SELECT * FROM batch WHERE number > ? ORDER BY number LIMIT ?"
+_BARS: Final = (
     select(schema.batch.c.number, schema.bar)
     .select_from(schema.batch)
     .join(
@@ -83,19 +78,17 @@ class StoredBatch:
         return self.record
 
 
-def pages(
-    connection: sqlite3.Connection, after: int, universe: Universe, n_batches: int
-) -> Iterator[list[StoredBatch]]:
+def pages(database: Database, after: int, universe: Universe, n_batches: int) -> Iterator[list[StoredBatch]]:
     """Yield the batches with a number greater than `after`, ascending, in lists of at most `n_batches`.
 
     Args:
-        connection: The tape.
+        database: The tape.
         after: Number of a batch; 0 begins with the first.
         universe: The universe after that batch.
         n_batches: Bounds the memory.
     """
-    while rows := connection.execute(_NEXT, (after, n_batches)).fetchall():
-        page = _Page(connection, rows[0][0], rows[-1][0])
+    while rows := database.fetch(_NEXT, (after, n_batches)):
+        page = _Page(database, rows[0][0], rows[-1][0])
         stored = []
         for row in rows:
             batch, universe = page.batch(row, universe)
@@ -107,14 +100,14 @@ def pages(
 class _Page:
     """The rows of a run of batches from every table but `batch`, by batch."""
 
-    def __init__(self, connection: sqlite3.Connection, first: int, last: int) -> None:
-        self._events = _by_batch(connection.execute(between(schema.event, "batch"), (first, last)), at=1)
+    def __init__(self, database: Database, first: int, last: int) -> None:
+        self._events = _by_batch(database.fetch(between(schema.event, "batch"), (first, last)), at=1)
         self._parts = {
-            part.field: _by_batch(connection.execute(between(part.table, "batch"), (first, last)), at=0)
+            part.field: _by_batch(database.fetch(between(part.table, "batch"), (first, last)), at=0)
             for part in PART_TABLES
         }
         self._eventful = {number for rows in self._parts.values() for number in rows}
-        rows = connection.execute(_BARS, (first, last)).fetchall()
+        rows = database.fetch(_BARS, (first, last))
         numbers = np.array([row[0] for row in rows], dtype=np.int64)
         self._first = first
         self._starts = np.searchsorted(numbers, np.arange(first, last + 2)).tolist()
@@ -170,7 +163,7 @@ def time_text(minute: Any) -> str:
     return at.strftime("%Y-%m-%dT%H:%MZ")
 
 
-def _by_batch(rows: sqlite3.Cursor, at: int) -> Mapping[int, list[tuple[Any, ...]]]:
+def _by_batch(rows: Iterable[Row], at: int) -> Mapping[int, list[tuple[Any, ...]]]:
     grouped: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
     for row in rows:
         grouped[row[at]].append(row)

@@ -1,47 +1,33 @@
 """Reads a tape, also while its writer writes it. Memory is bounded: batches come in pages."""
 
-import sqlite3
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import Table
 
 from adapters.tape import schema
 from adapters.tape.beginning import BEGIN_BATCH
 from adapters.tape.cells import MalformedCellError, packed_bars, read_bytes, read_decimal, read_int, read_text
 from adapters.tape.checksums import row_checksum
-from adapters.tape.connection import explained, open_for_reading
+from adapters.tape.database import Database, Place, Row
+from adapters.tape.opening import open_for_reading
 from adapters.tape.pages import StoredBatch, after_events, pages
 from adapters.tape.records import event_of
 from adapters.tape.seeking import batch_before, first_needed
-from adapters.tape.statements import between, text, whole
+from adapters.tape.statements import Statement, between, whole
 from adapters.tape.universe import Universe
-from daemon import chain
+from daemon import chain, ports
 from daemon.errors import TapeDamagedError, TapeVersionError
 from daemon.events import BatchRecord, EventRecord, Instrument, Snapshot, UniverseChanged, Warmup
-from daemon.ports import TapeReader
 from daemon.snapshot import decode_snapshot
 
 PAGE_BARS: Final = 16_384
 """About so many bars are in memory at a time."""
 
-_NEWEST_SNAPSHOT: Final = (
-    text(
-        select(schema.snapshot)
-        .where(schema.snapshot.c.batch <= bindparam("at_most"))
-        .order_by(schema.snapshot.c.batch.desc())
-    )
-    + " LIMIT 1"
-)
-_ADMITTED_BARS: Final = text(
-    select(schema.bar)
-    .where(
-        schema.bar.c.minute.between(bindparam("first"), bindparam("last")),
-        schema.bar.c.seq == bindparam("seq"),
-    )
-    .order_by(schema.bar.c.minute, schema.bar.c.instrument)
+_NEWEST_SNAPSHOT: Final = "SELECT * FROM snapshot WHERE batch <= ? ORDER BY batch DESC LIMIT 1"
+_ADMITTED_BARS: Final = (
+    "SELECT * FROM bar WHERE minute BETWEEN ? AND ? AND seq = ? ORDER BY minute, instrument"
 )
 _NEWEST_ROWS: Final = "SELECT * FROM bar WHERE minute >= ? ORDER BY minute DESC, instrument DESC"
 _NEWEST_NUMBER: Final = "SELECT max(number) FROM batch"
@@ -50,37 +36,37 @@ _CHANGES_OF_UNIVERSE: Final = "SELECT * FROM event WHERE kind = ? AND batch BETW
 _ALL: Final = 2**63 - 1
 
 
-class SqliteTapeReader(TapeReader):
-    """Reads the tape at `path`.
+class TapeReader(ports.TapeReader):
+    """Reads the tape at `place`.
 
     Args:
-        path: The tape's file.
-        connection: The writer's own, to see what it has not committed; it is left open. Default: a new one.
+        place: Where the tape is.
+        database: The writer's own, to see what it has not committed; it is left open. Default: a new one.
 
     Raises:
         TapeVersionError: There is no tape, or one of another version.
         TapeDamagedError: Its pages cannot be read.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection | None = None) -> None:
-        self._path = path
-        self._owned = connection is None
-        self._connection = open_for_reading(path) if connection is None else connection
+    def __init__(self, place: Place, database: Database | None = None) -> None:
+        self._place = place
+        self._owned = database is None
+        self._database = open_for_reading(place) if database is None else database
 
     @property
-    def path(self) -> Path:
-        """The tape's file."""
-        return self._path
+    def place(self) -> Place:
+        """Where the tape is."""
+        return self._place
 
     @property
-    def connection(self) -> sqlite3.Connection:
-        """The driver's connection, for those of this package that count and compare rows."""
-        return self._connection
+    def database(self) -> Database:
+        """What holds it, for those of this package that count and compare rows."""
+        return self._database
 
     def close(self) -> None:
-        """Close the connection, if it is this reader's own."""
+        """Let go of the tape, if the connection is this reader's own."""
         if self._owned:
-            self._connection.close()
+            self._database.close()
 
     def __enter__(self) -> Self:
         """Return itself; leaving closes."""
@@ -156,7 +142,7 @@ class SqliteTapeReader(TapeReader):
         tip = self.tip()
         if tip is None:
             message = (
-                f"nothing is on the tape {self._path} yet: its run stopped before it began; start it again"
+                f"nothing is on the tape {self._place} yet: its run stopped before it began; start it again"
             )
             raise TapeVersionError(message)
         return tip
@@ -202,12 +188,7 @@ class SqliteTapeReader(TapeReader):
         """Yield the batches with a number greater than `after` as they stand, readable or not."""
         universe = self.universe_after(after)
         n_batches = max(1, PAGE_BARS // max(1, len(universe.names)))
-        walk = pages(self._connection, after, universe, n_batches)
-        while True:
-            with explained(self._path):
-                page = next(walk, None)
-            if page is None:
-                return
+        for page in pages(self._database, after, universe, n_batches):
             yield from page
 
     def batches(self, after: int = 0) -> Iterator[BatchRecord]:
@@ -224,7 +205,7 @@ class SqliteTapeReader(TapeReader):
 
     def last_batch(self) -> BatchRecord | None:
         """Return the newest batch, or None."""
-        ((newest,),) = self.fetch(_NEWEST_NUMBER, ())
+        ((newest,),) = self.fetch(_NEWEST_NUMBER)
         if newest is None:
             return None
         (batch,) = self.stored(newest - 1)
@@ -251,8 +232,7 @@ class SqliteTapeReader(TapeReader):
 
     def batch_before(self, minute: int) -> int:
         """Return the number of the newest batch of an earlier minute than `minute`, or 0."""
-        with explained(self._path):
-            return batch_before(self._connection, minute)
+        return batch_before(self._database, minute)
 
     def first_needed(self, minute: int, n_rows: int) -> int:
         """Return the latest minute from which on each lane has its newest `n_rows` bars up to `minute`.
@@ -261,8 +241,7 @@ class SqliteTapeReader(TapeReader):
         """
         ids = self.universe_after(self.batch_before(minute + 1)).ids
         try:
-            with explained(self._path):
-                return first_needed(self._connection, minute, n_rows, ids)
+            return first_needed(self._database, minute, n_rows, ids)
         except MalformedCellError as error:
             raise self.damage(str(error)) from error
 
@@ -284,21 +263,13 @@ class SqliteTapeReader(TapeReader):
         except ValueError as error:
             raise self.damage(f"a change of the universe cannot be read: {error}") from error
 
-    def fetch(self, statement: str, cells: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        """Return the rows of a statement; the driver's errors become ours."""
-        with explained(self._path):
-            return self._connection.execute(statement, cells).fetchall()
+    def fetch(self, statement: Statement, cells: Sequence[object] = ()) -> list[Row]:
+        """Return what `Database.fetch` does."""
+        return self._database.fetch(statement, cells)
 
-    def rows(self, statement: str, cells: tuple[object, ...] = ()) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a statement one by one; the driver's errors become ours."""
-        with explained(self._path):
-            cursor = self._connection.execute(statement, cells)
-        while True:
-            with explained(self._path):
-                row = cursor.fetchone()
-            if row is None:
-                return
-            yield row
+    def rows(self, statement: Statement, cells: Sequence[object] = ()) -> Iterator[Row]:
+        """Yield the rows of a statement with bounded memory."""
+        return self._database.stream(statement, cells)
 
     def _next_minute(self, minute: int) -> int | None:
         """Return the first minute from `minute` on that has a bar: no time is spent on weekends or nights."""
@@ -313,7 +284,7 @@ class SqliteTapeReader(TapeReader):
 
     def _checked(self, table: Table) -> list[tuple[Any, ...]]:
         """Return the rows of a table whose rows carry a checksum, without it."""
-        rows = self.fetch(whole(table), ())
+        rows = self.fetch(whole(table))
         for *cells, checksum in rows:
             if row_checksum(table.name, cells) != checksum:
                 raise self.damage(f"row {cells[0]!r} of table {table.name} does not match its checksum")
@@ -328,5 +299,5 @@ class SqliteTapeReader(TapeReader):
     def damage(self, what: str) -> TapeDamagedError:
         """Return the error that says what of this tape is damaged."""
         return TapeDamagedError(
-            f"the tape {self._path} is damaged: {what}; restore a copy, or replay it anew"
+            f"the tape {self._place} is damaged: {what}; restore a copy, or replay it anew"
         )

@@ -4,7 +4,7 @@ What the digest chain does not cover row by row carries a `checksum` of its own 
 are text, because money is exact. Columns of 64-bit floats hold every bit pattern (see `cells`).
 """
 
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +21,11 @@ from sqlalchemy import (
     Text,
 )
 from sqlalchemy.types import TypeEngine
+
+from daemon.errors import TapeVersionError
+
+REVISION: Final = "0003"
+"""The newest migration: the schema this version writes and reads."""
 
 metadata = MetaData()
 
@@ -259,3 +264,21 @@ tip = Table(
     _required("checksum", LargeBinary),
 )
 """One row: the end of the chain, which tells a tape that lost its last batches from one that had none."""
+
+
+def demand_this_revision(found: str, place: object) -> None:
+    """Check that a tape has the schema that this version reads and writes.
+
+    Args:
+        found: Its newest migration, or an empty text.
+        place: Where it is.
+
+    Raises:
+        TapeVersionError: It has another; names both.
+    """
+    if found != REVISION:
+        message = (
+            f"{place} has schema version {found or 'none'}, this papertape reads {REVISION}; "
+            "use the papertape that wrote it"
+        )
+        raise TapeVersionError(message)

@@ -1,11 +1,12 @@
 """Where on a tape to begin: the batch before a minute, and how far back windows reach."""
 
-import sqlite3
+from itertools import islice
 from typing import Final
 
 import numpy as np
 
 from adapters.tape.cells import MalformedCellError
+from adapters.tape.database import Database
 from daemon.events import BAR_FLAG_REFUSED
 from daemon.kernels import IntArray
 
@@ -16,29 +17,29 @@ _BARS_BACKWARDS: Final = """
 _SLICE: Final = 32_768
 
 
-def batch_before(connection: sqlite3.Connection, minute: int) -> int:
+def batch_before(database: Database, minute: int) -> int:
     """Return the number of the newest batch of an earlier minute than `minute`, or 0.
 
     Numbers and minutes rise together, so halving finds it and no index is kept for it.
     """
-    low, (high,) = 0, connection.execute("SELECT coalesce(max(number), 0) FROM batch").fetchone()
+    low, ((high,),) = 0, database.fetch("SELECT coalesce(max(number), 0) FROM batch")
     while low < high:
         middle = (low + high + 1) // 2
-        row = connection.execute("SELECT minute FROM batch WHERE number = ?", (middle,)).fetchone()
-        if row is not None and row[0] < minute:
+        found = database.fetch("SELECT minute FROM batch WHERE number = ?", (middle,))
+        if found and found[0][0] < minute:
             low = middle
         else:
             high = middle - 1
     return low
 
 
-def first_needed(connection: sqlite3.Connection, minute: int, n_rows: int, ids: IntArray) -> int:
+def first_needed(database: Database, minute: int, n_rows: int, ids: IntArray) -> int:
     """Return the latest minute from which on each instrument has its newest `n_rows` bars up to `minute`.
 
     Bars that were refused do not count. Of an instrument that has fewer, all are needed.
 
     Args:
-        connection: The tape.
+        database: The tape.
         minute: Look back from here.
         n_rows: At least 1.
         ids: Of the instruments.
@@ -48,8 +49,8 @@ def first_needed(connection: sqlite3.Connection, minute: int, n_rows: int, ids: 
     """
     missing = dict.fromkeys(ids.tolist(), n_rows)
     first = minute
-    cursor = connection.execute(_BARS_BACKWARDS, (minute, BAR_FLAG_REFUSED))
-    while missing and (rows := cursor.fetchmany(_SLICE)):
+    backwards = database.stream(_BARS_BACKWARDS, (minute, BAR_FLAG_REFUSED))
+    while missing and (rows := list(islice(backwards, _SLICE))):
         if not all(type(at) is int and type(key) is int for at, key in rows):
             raise MalformedCellError("bar.minute or bar.instrument holds something that is no integer")
         minutes, keys = np.array(rows, dtype=np.int64).T

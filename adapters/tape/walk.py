@@ -7,7 +7,7 @@ from adapters.tape.checksums import PARTS, PartsChecksums, differing_parts
 from adapters.tape.findings import Finding
 from adapters.tape.group import backfilled
 from adapters.tape.pages import StoredBatch
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from adapters.tape.universe import Universe
 from daemon import chain
 from daemon.errors import TapeDamagedError
@@ -34,7 +34,7 @@ class Walk:
         joined: (seq, name, quote, tick, lot, calendar) of instruments that joined, by the id they must have.
     """
 
-    def __init__(self, reader: SqliteTapeReader, progress: Callable[[int], None] | None) -> None:
+    def __init__(self, reader: TapeReader, progress: Callable[[int], None] | None) -> None:
         self._reader = reader
         self._progress = progress
         self._parts = PartsChecksums()

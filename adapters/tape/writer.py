@@ -1,87 +1,58 @@
 """The one writer of a tape. What one call is given stands on the tape whole afterwards, or not at all."""
 
-import contextlib
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from adapters.tape import schema
 from adapters.tape.beginning import begin
 from adapters.tape.checksums import row_checksum
-from adapters.tape.connection import (
-    REVISION,
-    explained,
-    is_blank,
-    open_for_writing,
-    require_ours,
-    require_this_version,
-    revision_of,
-    transaction,
-)
+from adapters.tape.database import Place
 from adapters.tape.diagnostics import insert as insert_diagnostics
 from adapters.tape.group import GroupRows
-from adapters.tape.lock import WriterLock
-from adapters.tape.migrate import migrate
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.statements import insertion, replacement
+from adapters.tape.opening import open_for_writing
+from adapters.tape.reader import TapeReader
 from adapters.tape.universe import Universe
+from daemon import ports
 from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
-from daemon.errors import (
-    MACHINE_ERRNOS,
-    BrokenBoundError,
-    TapeDamagedError,
-    TapeError,
-    TapePlaceError,
-    TapeVersionError,
-)
+from daemon.errors import BrokenBoundError, TapeDamagedError
 from daemon.events import BatchRecord, EventRecord, Instrument, Snapshot
-from daemon.ports import TapeWriter
 from daemon.snapshot import encode_snapshot
 
 _NEVER: Final = -(2**62)
 """A minute before all others."""
 
 
-class SqliteTapeWriter(TapeWriter):
-    """Writes the tape at `path`; makes the file where there is none.
+class TapeWriter(ports.TapeWriter):
+    """Writes the tape at `place`; makes it where there is none.
 
     A fresh tape is begun once (`begin`), then grows by `append`; one that is `begun` already just grows.
     To be used by one thread at a time.
 
     Raises:
         TapeInUseError: Another process writes it.
-        TapeVersionError: The file is no tape or one of another version.
+        TapeVersionError: What is there is no tape or one of another version.
         TapeDamagedError: Its pages cannot be read.
-        TapePlaceError: No file can be there.
-        TapeError: The folder cannot be written.
+        TapePlaceError: No tape can be there.
+        TapeError: It cannot be written there.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, place: Place) -> None:
+        self._place = place
         self._tip: tuple[int, bytes] | None = None
         self._universe = Universe.first(())
         self._last_minute = _NEVER
-        _make_folder(path)
-        self._lock = WriterLock(path)
-        self._is_new = not path.exists()
+        self._database = open_for_writing(place)
         try:
-            self._connection = open_for_writing(path)
-        except BaseException:
-            self._lock.release()
-            raise
-        try:
-            self._prepare_schema()
             self._recall()
         except BaseException:
             self.close()
             raise
 
     @property
-    def path(self) -> Path:
-        """The tape's file."""
-        return self._path
+    def place(self) -> Place:
+        """Where the tape is."""
+        return self._place
 
     @property
     def begun(self) -> bool:
@@ -92,7 +63,7 @@ class SqliteTapeWriter(TapeWriter):
     def tip(self) -> tuple[int, bytes]:
         """Number and digest of the newest batch; before any, 0 and the digest that the chain starts from."""
         if self._tip is None:
-            message = f"the end of the tape {self._path} was asked for before it was begun"
+            message = f"the end of the tape {self._place} was asked for before it was begun"
             raise BrokenBoundError(message)
         return self._tip
 
@@ -125,18 +96,18 @@ class SqliteTapeWriter(TapeWriter):
             TapeError: Nothing of it is on the tape; says why.
         """
         if self.begun:
-            message = f"the tape {self._path} is begun a second time"
+            message = f"the tape {self._place} is begun a second time"
             raise BrokenBoundError(message)
-        with explained(self._path), transaction(self._connection):
+        with self._database.transaction():
             begin(
-                self._connection,
+                self._database,
                 {**header, "model_version": model_version},
                 instruments,
                 files,
                 warmup=(warmup_seq, warmup),
                 events=events,
             )
-            genesis = SqliteTapeReader(self._path, self._connection).genesis()
+            genesis = TapeReader(self._place, self._database).genesis()
             self._insert_tip(0, genesis)
         self._recall()
         return genesis
@@ -166,14 +137,14 @@ class SqliteTapeWriter(TapeWriter):
                 f"a snapshot after batch {snapshot.batch} came with a group that ends with batch {number}"
             )
             raise BrokenBoundError(message)
-        with explained(self._path), transaction(self._connection):
+        with self._database.transaction():
             for table, rows in group.rows():
-                self._connection.executemany(insertion(table), rows)
+                self._database.insert(table, rows)
             if snapshot is not None:
                 content = encode_snapshot(snapshot)
                 checksum = row_checksum("snapshot", (number, content))
-                self._connection.execute(replacement(schema.snapshot), (number, content, checksum))
-            insert_diagnostics(self._connection, diagnostics, group.universe)
+                self._database.replace(schema.snapshot, [(number, content, checksum)])
+            insert_diagnostics(self._database, diagnostics, group.universe)
             self._insert_tip(number, digest)
         # Only what is committed is remembered: after a refused group the same group can be tried again.
         self._tip = (number, digest)
@@ -181,20 +152,15 @@ class SqliteTapeWriter(TapeWriter):
         self._last_minute = batches[-1].minute if batches else self._last_minute
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and release the tape. Harmless when called twice.
+        """Release the tape. Harmless when called twice.
 
-        A file that this writer made and that was never begun is removed.
+        One that this writer made and that was never begun is removed: whatever kept the run from beginning,
+        it shall not leave a tape on which there is nothing.
         """
-        # A reader may hold the log; then the last one to close folds it.
-        with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._connection.close()
-        if self._is_new and not self.begun:
-            # Whatever kept the run from beginning, it shall not leave a tape on which there is nothing.
-            for suffix in ("", "-wal", "-shm"):
-                with contextlib.suppress(OSError):
-                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-        self._lock.release()
+        if self.begun:
+            self._database.close()
+        else:
+            self._database.abandon()
 
     def __enter__(self) -> Self:
         """Return itself; leaving closes."""
@@ -206,20 +172,9 @@ class SqliteTapeWriter(TapeWriter):
         """Close."""
         self.close()
 
-    def _prepare_schema(self) -> None:
-        with explained(self._path):
-            blank = is_blank(self._connection)
-            if blank:
-                self._connection.execute("PRAGMA journal_mode=WAL")
-            else:
-                require_ours(self._connection, self._path)
-            if blank or revision_of(self._connection) < REVISION:
-                migrate(self._connection)
-        require_this_version(self._connection, self._path)
-
     def _recall(self) -> None:
         """Find where the tape ends."""
-        reader = SqliteTapeReader(self._path, self._connection)
+        reader = TapeReader(self._place, self._database)
         self._tip = reader.tip()
         if self._tip is None:
             return
@@ -227,22 +182,10 @@ class SqliteTapeWriter(TapeWriter):
         newest = reader.last_batch()
         if (newest.batch if newest else 0) != self._tip[0]:
             what = "its last batches are missing; restore a copy, or replay it anew"
-            message = f"the tape {self._path} is damaged: {what}"
+            message = f"the tape {self._place} is damaged: {what}"
             raise TapeDamagedError(message)
         self._last_minute = newest.minute if newest else _NEVER
 
     def _insert_tip(self, number: int, digest: bytes) -> None:
         row = (1, number, digest)
-        self._connection.execute(replacement(schema.tip), (*row, row_checksum("tip", row)))
-
-
-def _make_folder(path: Path) -> None:
-    if path.is_dir():
-        message = f"{path} is a folder; name a file for the tape"
-        raise TapeVersionError(message)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        kind = TapeError if error.errno in MACHINE_ERRNOS else TapePlaceError
-        message = f"the folder {path.parent} of the tape cannot be made: {error.strerror}; name another tape"
-        raise kind(message) from error
+        self._database.replace(schema.tip, [(*row, row_checksum("tip", row))])

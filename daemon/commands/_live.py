@@ -13,8 +13,8 @@ import structlog
 
 from adapters.clock import SystemClock
 from adapters.simulator.follower import FollowingClock
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.writer import TapeWriter
 from daemon import __version__, chain
 from daemon.commands._exchanges import by_venue
 from daemon.commands._live_figures import LiveMeter
@@ -103,7 +103,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         server: Answers scrapes.
     """
     async with AsyncExitStack() as stack:
-        tape = stack.enter_context(SqliteTapeWriter(tape_file))
+        tape = stack.enter_context(TapeWriter(tape_file))
         if isinstance(clock, FollowingClock):
             await stack.enter_async_context(clock.following())
         link = _open_mqtt(settings)
@@ -143,10 +143,10 @@ class Session:
 
     live: LiveRun
 
-    def __init__(self, engine: Engine, tape: SqliteTapeWriter, end_minute: int | None) -> None:
+    def __init__(self, engine: Engine, tape: TapeWriter, end_minute: int | None) -> None:
         self.engine = engine
         self._tape = tape
-        with SqliteTapeReader(tape.path) as reader:
+        with TapeReader(tape.place) as reader:
             last = reader.last_batch()
             self.first_minute = int(reader.header()["first_minute"])
         book = last.book if last else None

@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.writer import TapeWriter
 from daemon.bars.deadlines import MINUTE_MS
 from daemon.bars.fetched import FetchedBars
 from daemon.bars.lane import HELD_MINUTES, lane_starts
@@ -32,7 +32,7 @@ FIRST_PAGE_MINUTES: Final = 1_000
 class TapeSource:
     """The bars that a live run was begun with, from its own tape."""
 
-    def __init__(self, reader: SqliteTapeReader) -> None:
+    def __init__(self, reader: TapeReader) -> None:
         self._reader = reader
         self.instruments: Final[tuple[Instrument, ...]] = reader.instruments()
         self.fingerprint: Final = reader.header()["bars"]
@@ -69,7 +69,7 @@ class LiveStart:
         model_uri: str,
         feeds: Mapping[str, Feed],
         clock: LiveClock,
-        tape: SqliteTapeWriter,
+        tape: TapeWriter,
         tape_file: Path,
     ) -> None:
         self._settings = settings
@@ -105,7 +105,7 @@ class LiveStart:
     def live(self, engine: Engine, commit: LiveCommit, onlookers: Onlookers) -> LiveRun:
         """Return the run from the tape's end on."""
         run = engine.run
-        with SqliteTapeReader(self._tape_file) as reader:
+        with TapeReader(self._tape_file) as reader:
             first = engine.minute + 1 if engine.batch else self._first_minute
             newest = (
                 (name, minute, close, taker, bool(flags & BAR_FLAG_SYNTHETIC))
@@ -125,7 +125,7 @@ class LiveStart:
         return LiveRun(engine, sequencer, self._feeds, self._clock, rules, commit, onlookers)
 
     def _resumed(self) -> Engine:
-        with SqliteTapeReader(self._tape_file) as reader:
+        with TapeReader(self._tape_file) as reader:
             source = TapeSource(reader)
             loaded = open_model(self._model_uri, self._settings, source.instruments)
             self._first_minute = int(reader.header()["first_minute"])

@@ -12,8 +12,8 @@ import structlog
 
 from adapters.clock import SystemClock
 from adapters.host.terminal import LiveTable, print_summary
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.writer import TapeWriter
 from daemon.commands._figures import Meter
 from daemon.commands._run import Run, begin, resume
 from daemon.commands._serving import Feed, feed_for
@@ -46,7 +46,7 @@ def replay(run: Run, end_minute: int, tape_file: Path, server: "MetricsServer | 
             128 and the signal's number, as a shell has it (130 for SIGINT, 143 for SIGTERM).
     """
     clock, log = SystemClock(), structlog.get_logger()
-    with SqliteTapeWriter(tape_file) as tape:
+    with TapeWriter(tape_file) as tape:
         engine = run.engine()
         book = _take_up(run, engine, tape, tape_file)
         start = engine.minute + 1 if engine.batch else run.first_minute
@@ -88,19 +88,19 @@ def replay(run: Run, end_minute: int, tape_file: Path, server: "MetricsServer | 
     return summary
 
 
-def _take_up(run: Run, engine: Engine, tape: SqliteTapeWriter, tape_file: Path) -> Book | None:
+def _take_up(run: Run, engine: Engine, tape: TapeWriter, tape_file: Path) -> Book | None:
     """Bring the engine to the tape's end, beginning the tape if it is empty; return the account there."""
     if not tape.begun:
         begin(run, engine, tape)
         return None
-    with SqliteTapeReader(tape_file) as reader:
+    with TapeReader(tape_file) as reader:
         resume(run, engine, reader)
         last = reader.last_batch()
         return last.book if last else None
 
 
 async def _play(
-    engine: Engine, inputs: Iterator[Minutes], tape: SqliteTapeWriter, sink: Sink, feed: Feed | None
+    engine: Engine, inputs: Iterator[Minutes], tape: TapeWriter, sink: Sink, feed: Feed | None
 ) -> signal.Signals | None:
     """Play to the end of the inputs and return None, or until a signal comes, and return which."""
     stop = asyncio.Event()

@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from adapters.host.progress import Progress
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from adapters.web.page import page
 from daemon import chain
 from daemon.bars.coverage import Coverage
@@ -43,7 +43,7 @@ from daemon.vitals.training_date import TrainingDate
 
 
 def report(
-    reader: SqliteTapeReader, registry: str, benchmark: str | None = None, n_trials: int | None = None
+    reader: TapeReader, registry: str, benchmark: str | None = None, n_trials: int | None = None
 ) -> Report:
     """Return the report of the run on a tape.
 
@@ -59,7 +59,7 @@ def report(
     n_batches, digest = reader.demand_begun()
     if not n_batches:
         raise click.UsageError(
-            f"no minute is decided on the tape {reader.path} yet: there is nothing to report"
+            f"no minute is decided on the tape {reader.place} yet: there is nothing to report"
         )
     header, instruments = reader.header(), reader.instruments()
     settings = Settings.model_validate_json(header["settings"])
@@ -214,7 +214,7 @@ class _Walk:
 
 
 def _chunks(
-    reader: SqliteTapeReader, names: tuple[str, ...]
+    reader: TapeReader, names: tuple[str, ...]
 ) -> Iterator[tuple[list[BatchRecord], tuple[str, ...]]]:
     """Yield runs of batches with the instruments of their bars; what has events begins a run."""
     run: list[BatchRecord] = []

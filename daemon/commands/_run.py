@@ -32,8 +32,8 @@ from daemon.service import outcomes
 from daemon.settings import Settings
 
 if TYPE_CHECKING:
-    from adapters.tape.reader import SqliteTapeReader
-    from adapters.tape.writer import SqliteTapeWriter
+    from adapters.tape.reader import TapeReader
+    from adapters.tape.writer import TapeWriter
 
 FORMAT: Final = "papertape tape 1"
 WARMUP_SEQ: Final = 1
@@ -116,7 +116,7 @@ class Run:
         return self.source.blocks(start, self.first_minute - 1, self.chunk_minutes)
 
 
-def begin(run: Run, engine: Engine, tape: "SqliteTapeWriter") -> None:
+def begin(run: Run, engine: Engine, tape: "TapeWriter") -> None:
     """Warm the engine with the bars before the first decided minute, and write the tape's beginning."""
     digest = chain.WarmupDigest()
     seen: list[int] = []
@@ -153,7 +153,7 @@ def _outside(run: Run) -> dict[str, str]:
     return {OUTSIDE: json.dumps(dict(counts))} if counts else {}
 
 
-def resume(run: Run, engine: Engine, reader: "SqliteTapeReader") -> None:
+def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
     """Bring an engine to the end of a tape: its last snapshot, then the batches after it, checked.
 
     Under other arithmetic than the tape's the stored batches stand as they are, and a new segment of the
@@ -180,7 +180,7 @@ def resume(run: Run, engine: Engine, reader: "SqliteTapeReader") -> None:
 
 
 def history(
-    reader: "SqliteTapeReader", instruments: Sequence[Instrument], snapshot: Snapshot, rows: int
+    reader: "TapeReader", instruments: Sequence[Instrument], snapshot: Snapshot, rows: int
 ) -> Iterator[Minutes | Backfill]:
     """Yield the inputs up to a snapshot, from so early that every lane has its newest `rows` rows."""
     names = [instrument.name for instrument in instruments]
@@ -199,7 +199,7 @@ def history(
 
 
 def warmup_minutes(
-    reader: "SqliteTapeReader", instruments: Sequence[Instrument], *, without_refused: bool = False
+    reader: "TapeReader", instruments: Sequence[Instrument], *, without_refused: bool = False
 ) -> Iterator[Minutes]:
     """Yield a tape's warm-up as sealed minutes, the empty ones too."""
     warmup = next(
@@ -220,7 +220,7 @@ def warmup_minutes(
         yield playback.unpacked(rows, at, minute, np.zeros(len(minute), np.bool_), len(instruments))
 
 
-def _follow(engine: Engine, reader: "SqliteTapeReader", chunk_minutes: int, *, same_machine: bool) -> None:
+def _follow(engine: Engine, reader: "TapeReader", chunk_minutes: int, *, same_machine: bool) -> None:
     """Decide the tape's batches after the engine's once more; they must come out as they are stored."""
     stored = reader.batches(engine.batch)
     items = playback.inputs(reader.batches(engine.batch), engine.run.names, chunk_minutes)
@@ -240,7 +240,7 @@ def _follow(engine: Engine, reader: "SqliteTapeReader", chunk_minutes: int, *, s
         engine.digest = tip[1]
 
 
-def _demand_same(run: Run, reader: "SqliteTapeReader") -> None:
+def _demand_same(run: Run, reader: "TapeReader") -> None:
     header, ours = reader.header(), run.header()
     differing = [text for key, text in WHAT_DIFFERS.items() if header.get(key) != ours[key]]
     if reader.instruments() != run.instruments:
@@ -253,12 +253,12 @@ def _demand_same(run: Run, reader: "SqliteTapeReader") -> None:
         differing.append("model")
     if differing:
         raise TapeMismatchError(
-            f"the tape {reader.path} is of another run, with different {', '.join(differing)}. To go on with "
-            "it, give the same as then; for a new run, name another --tape."
+            f"the tape {reader.place} is of another run, with different {', '.join(differing)}. To go on "
+            "with it, give the same as then; for a new run, name another --tape."
         )
 
 
-def _machine_of(reader: "SqliteTapeReader") -> dict[str, str]:
+def _machine_of(reader: "TapeReader") -> dict[str, str]:
     """Return under which arithmetic the newest segment of a tape was made."""
     machine = {key: reader.header()[key] for key in MACHINE_KEYS}
     for record in reader.events_of(ArithmeticChanged.__name__):

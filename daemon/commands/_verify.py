@@ -9,7 +9,7 @@ import click
 
 from adapters.host.progress import Progress
 from adapters.tape.intact import check_intact
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon import chain, playback
 from daemon.commands._model import from_files
 from daemon.commands._run import CHUNK_ROWS, MACHINE_KEYS, machine, warmup_minutes
@@ -23,7 +23,7 @@ from daemon.settings import Settings
 MOST_SHOWN = 20
 
 
-def demand_begun(reader: SqliteTapeReader) -> None:
+def demand_begun(reader: TapeReader) -> None:
     """Refuse a tape on which nothing was ever written; one that lost its beginning or end is for the steps.
 
     Raises:
@@ -34,7 +34,7 @@ def demand_begun(reader: SqliteTapeReader) -> None:
             reader.demand_begun()
 
 
-def intact(reader: SqliteTapeReader) -> bool:
+def intact(reader: TapeReader) -> bool:
     """Hash every stored row again and say what is not as it was written."""
     n_batches = _length(reader)
     with Progress("hashing stored rows", n_batches) as progress:
@@ -48,7 +48,7 @@ def intact(reader: SqliteTapeReader) -> bool:
     return not findings
 
 
-def reproduced(reader: SqliteTapeReader) -> bool:
+def reproduced(reader: TapeReader) -> bool:
     """Compute the run again and say where it first comes out differently, and what that may be due to."""
     again = _Again(reader)
     try:
@@ -74,7 +74,7 @@ class _Again:
         made_under: What the machine computed with that made the batch now compared (`MACHINE_KEYS`).
     """
 
-    def __init__(self, reader: SqliteTapeReader) -> None:
+    def __init__(self, reader: TapeReader) -> None:
         self._reader = reader
         self.agreed = 0
         self.made_under: dict[str, str] = {}
@@ -139,12 +139,12 @@ def _between(key: str, stored: str, now: str) -> str:
     )
 
 
-def _inputs(reader: SqliteTapeReader, engine: Engine) -> Iterator[AnyEvent | Minutes]:
+def _inputs(reader: TapeReader, engine: Engine) -> Iterator[AnyEvent | Minutes]:
     names = engine.run.names
     return playback.inputs(reader.batches(), names, max(1, CHUNK_ROWS // len(names)))
 
 
-def _length(reader: SqliteTapeReader) -> int:
+def _length(reader: TapeReader) -> int:
     """Return up to which batch the tape was written, for the progress bar; 0 if it does not say."""
     with contextlib.suppress(TapeDamagedError):
         tip = reader.tip()
@@ -152,6 +152,6 @@ def _length(reader: SqliteTapeReader) -> int:
     return 0
 
 
-def _tip(reader: SqliteTapeReader) -> str:
+def _tip(reader: TapeReader) -> str:
     tip = reader.tip()
     return tip[1].hex() if tip else "none"

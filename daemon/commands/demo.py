@@ -52,7 +52,7 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
     from adapters.registry import FolderStore
     from adapters.simulator.market import SimulatedMarket
     from adapters.tape.lock import WriterLock
-    from adapters.tape.reader import SqliteTapeReader
+    from adapters.tape.reader import TapeReader
     from daemon.commands._demo import trade
     from daemon.commands._report import report as whole_report
     from daemon.commands._report import write_page
@@ -83,7 +83,7 @@ def command(minutes: int, seed: int, folder: Path, serve: tuple[str | None, int]
         click.echo(f"trading on paper; the regime changes {change - learned:,} minutes into it\n")
         trade(settings, market, first_traded, str(folder / "model"), tape, server)
     page = folder / "report.html"
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         write_page(whole_report(reader, settings.model.registry), page)
     click.echo(f"tape: {tape} (papertape verify {tape})", err=True)
     click.echo(f"report: {page} (for a browser)", err=True)

@@ -42,12 +42,12 @@ def command(
     import sys
 
     from adapters.host.terminal import print_summary
-    from adapters.tape.reader import SqliteTapeReader
+    from adapters.tape.reader import TapeReader
     from daemon.commands._report import report, write_page
     from daemon.commands._settings import open_settings
 
     settings = open_settings(config_file)
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         made = report(reader, settings.model.registry, benchmark, trials)
     if page is not None:
         write_page(made, page)

@@ -25,9 +25,9 @@ def command() -> None:
 def info(file: Path, *, as_json: bool) -> None:
     """Show which run is on the tape FILE, its range, instruments, model, counts, digest and size."""
     from adapters.tape.overview import overview
-    from adapters.tape.reader import SqliteTapeReader
+    from adapters.tape.reader import TapeReader
 
-    with SqliteTapeReader(file) as reader:
+    with TapeReader(file) as reader:
         found = overview(reader)
     if as_json:
         click.echo(json.dumps({**asdict(found), "bytes_per_bar": found.bytes_per_bar}, indent=2))
@@ -53,11 +53,11 @@ def export(file: Path, folder: Path) -> None:
     """
     from adapters.host.progress import Progress
     from adapters.tape.export import export as write
-    from adapters.tape.reader import SqliteTapeReader
+    from adapters.tape.reader import TapeReader
     from daemon.policy.reasons import Reason
 
     reasons = {int(reason): reason.label for reason in Reason}
-    with SqliteTapeReader(file) as reader, Progress("exporting", 0) as progress:
+    with TapeReader(file) as reader, Progress("exporting", 0) as progress:
         reader.demand_begun()
         files = write(reader, folder, reasons, progress.tell)
     for written in files:

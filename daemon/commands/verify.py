@@ -14,10 +14,10 @@ def command(tape: Path, only: str | None) -> None:
     Intact: every stored row is hashed again; any machine can do it. Reproduced: the whole run is computed
     again from the tape's own bars, settings and model, and every batch must come out with the same bits.
     """
-    from adapters.tape.reader import SqliteTapeReader
+    from adapters.tape.reader import TapeReader
     from daemon.commands._verify import demand_begun, intact, reproduced
 
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         demand_begun(reader)
         wrong = not intact(reader) if only != "reproduced" else False
         if only != "intact":

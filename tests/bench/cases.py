@@ -21,7 +21,7 @@ import numpy as np
 from river import linear_model, multiclass, optim, preprocessing
 
 from adapters.simulator.market import SimulatedMarket
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.writer import TapeWriter
 from daemon.commands._run import Run, begin
 from daemon.features import compile_plan
 from daemon.models.bundle import Bundle
@@ -122,7 +122,7 @@ def replay(
     engine = run.engine()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bench.tape"
-        with SqliteTapeWriter(file) as tape:
+        with TapeWriter(file) as tape:
             begin(run, engine, tape)
             inputs = source.blocks(run.first_minute, source.last_minute, run.chunk_minutes)
             started = time.perf_counter()

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from adapters.simulator.market import SimulatedMarket
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.writer import TapeWriter
 from daemon.engine import Engine
 from daemon.events import Instrument, Minutes
 from daemon.models.bundle import Bundle
@@ -94,7 +94,7 @@ def warmed(
     return engine, source, n_warm, bundle.to_files()
 
 
-def decided(engine: Engine, minutes: Minutes, tape: SqliteTapeWriter) -> dict[str, float]:
+def decided(engine: Engine, minutes: Minutes, tape: TapeWriter) -> dict[str, float]:
     """Decide and commit one minute; return the seconds that each stage took, and of the processors in all."""
     worked = time.process_time()
     at = [time.perf_counter()]
@@ -123,7 +123,7 @@ def live_minute(n_instruments: int, n_minutes: int, group: str, limit_ms: float)
         {"run": {"name": "bench"}, "features": {"groups": [group]}, "training": {"folds": 0}}
     )
     engine, source, first, files = warmed(n_instruments, SETTLE_MINUTES + n_minutes, settings)
-    with tempfile.TemporaryDirectory() as folder, SqliteTapeWriter(Path(folder) / "live.tape") as tape:
+    with tempfile.TemporaryDirectory() as folder, TapeWriter(Path(folder) / "live.tape") as tape:
         header = {"format": "bench", "settings": settings.identity_json()}
         engine.begin(tape.begin(header, source.instruments, "1", files), 0)
         minutes = range(first, first + SETTLE_MINUTES + n_minutes)

@@ -21,7 +21,7 @@ from adapters.exchanges.feed import ExchangeFeed, FeedRules
 from adapters.exchanges.line import Line
 from adapters.host.log import configure_log
 from adapters.simulator.follower import FollowingClock
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.writer import TapeWriter
 from daemon.bars.sequencer import Sequencer
 from daemon.commands._live import HISTORY_PATIENCE_S, LOGGED, Session
 from daemon.engine import Engine
@@ -158,7 +158,7 @@ def live_wire(
     n_all = SETTLE_MINUTES + n_minutes + SPARE_MINUTES
     engine, source, n_warm, files = warmed(n_instruments, n_all, settings, bundle, "binance")
     first = int(source.block(n_warm, n_warm + 1).minute[0])
-    with tempfile.TemporaryDirectory() as folder, SqliteTapeWriter(Path(folder) / "live.tape") as tape:
+    with tempfile.TemporaryDirectory() as folder, TapeWriter(Path(folder) / "live.tape") as tape:
         header = {"format": "bench", "settings": settings.identity_json(), "first_minute": str(first)}
         engine.begin(tape.begin(header, source.instruments, "1", files), 0)
         with exchange_process(n_instruments, n_warm + n_all, n_warm) as port:

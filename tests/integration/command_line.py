@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon.errors import TapeError
 from tests import runs
 from tests.test_no_network import CI_VARIABLES
@@ -136,7 +136,7 @@ def tip(tape: Path) -> tuple[int, bytes] | None:
     if not tape.exists():
         return None
     try:
-        with SqliteTapeReader(tape) as reader:
+        with TapeReader(tape) as reader:
             return reader.tip()
     except TapeError:
         return None

@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 
 from adapters.registry import FolderStore, MlflowStore
-from adapters.tape.connection import REVISION
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.schema import REVISION
+from adapters.tape.writer import TapeWriter
 from daemon.__main__ import main
 from daemon.errors import StorageError
 from tests import runs
@@ -192,7 +192,7 @@ def test_bars_out_of_order_are_sorted_and_another_time_zone_is_the_same_moments(
 
 
 def decided(tape: Path) -> list[object]:
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         return [(batch.minute, batch.bars, batch.decisions, batch.fills) for batch in reader.batches()]
 
 
@@ -552,7 +552,7 @@ def test_a_registry_that_cannot_be_one_is_named_before_a_model_is_trained(
 def test_a_demo_leaves_alone_the_tape_that_another_demo_writes(
     tmp_path: Path, say: Callable[[list[str]], Said]
 ) -> None:
-    with SqliteTapeWriter(tmp_path / "demo.tape"):
+    with TapeWriter(tmp_path / "demo.tape"):
         said = say(["demo", "--minutes", "7200", "--out", str(tmp_path)])
         assert (tmp_path / "demo.tape").exists()
     assert said.code == 2
@@ -620,7 +620,7 @@ def test_a_tape_that_another_run_holds_is_refused_and_left_as_it_is(
 ) -> None:
     tape = tmp_path / "bad.tape"
     shutil.copy(whole, tape)
-    with SqliteTapeWriter(tape):
+    with TapeWriter(tape):
         before = tape.read_bytes()
         said = say(replayed(job, tmp_path))
         assert tape.read_bytes() == before

@@ -13,7 +13,7 @@ from adapters.files.settings_file import read_settings
 from adapters.registry import FolderStore
 from adapters.simulator.market import SimulatedMarket
 from adapters.tape import diagnostics
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon.commands._demo import trade
 from daemon.commands._model import from_files
 from daemon.commands._replay import replay
@@ -48,7 +48,7 @@ def live(market: SimulatedMarket, model: Path) -> Path:
 
 
 def batches(tape: Path) -> list[BatchRecord]:
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         return list(reader.batches())
 
 
@@ -60,7 +60,7 @@ def test_every_bar_of_the_exchange_comes_by_its_stream_in_time(live: Path, marke
     (truth,) = market.blocks(FIRST, FIRST + N - 1, N)
     assert np.array_equal(bars["close"], truth.close.reshape(-1))
     assert not (bars["flags"] & BAR_FLAG_SYNTHETIC).any()
-    with SqliteTapeReader(live) as reader:
+    with TapeReader(live) as reader:
         late_ms = [seen.received_ms - (seen.minute + 1) * 60_000 for seen in diagnostics.arrivals(reader)]
     assert len(late_ms) == bars.size
     assert max(late_ms) < 1_000
@@ -102,7 +102,7 @@ def test_a_signal_ends_it_after_the_minute_at_hand_with_the_shells_code(
         ended.set()
         watching.join()
     assert caught.value.exit_code == 130
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         snapshot, last = reader.snapshot(), reader.last_batch()
     assert snapshot is not None
     assert last is not None

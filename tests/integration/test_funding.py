@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon.__main__ import main
 from daemon.commands._model import from_files
 from daemon.errors import SettingsError
@@ -50,7 +50,7 @@ def test_a_tape_with_funding_is_verified_and_gone_on_with_and_another_file_is_re
     last = runs.market().instruments[-1].name
     assert f"not charged on 1 without any: {last}" in " ".join(capsys.readouterr().out.split())
     tape, file = funded.folder / "run.tape", funded.folder / "paid.parquet"
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         assert reader.model_files()["funding.parquet"] == file.read_bytes()
         charged = [f for r in reader.batches() for f in r.fills if f.kind is FillKind.FUNDING]
     assert len(charged) > 5

@@ -14,8 +14,8 @@ import pytest
 
 from adapters.files.settings_file import read_settings
 from adapters.tape import diagnostics
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.writer import TapeWriter
 from daemon.__main__ import main
 from daemon.commands._bars import open_bars
 from daemon.commands._live_start import LiveStart
@@ -90,7 +90,7 @@ class Live:
 
     async def play(self, *, killed: bool = False, settings: Settings | None = None) -> None:
         stop = asyncio.Event()
-        with SqliteTapeWriter(self.tape) as tape:
+        with TapeWriter(self.tape) as tape:
             settings = settings or self.market.settings
             start = LiveStart(
                 settings, settings.model.uri, {"binance": self.feed}, self.clock, tape, self.tape
@@ -111,7 +111,7 @@ class Live:
 
 
 def batches(tape: Path) -> list[BatchRecord]:
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         return list(reader.batches())
 
 
@@ -141,7 +141,7 @@ def test_a_new_run_is_warm_when_it_sees_its_first_minute(begun: Path) -> None:
     first = batches(begun)[0]
     assert first.minute == FIRST
     assert first.decisions
-    with SqliteTapeReader(begun) as reader:
+    with TapeReader(begun) as reader:
         found = reader.warmup_event()
     assert found is not None
     assert found[1].last_minute == FIRST - 1
@@ -174,7 +174,7 @@ def test_a_killed_run_goes_on_without_a_minute_lost_or_doubled(market: Market, w
 
 
 def test_an_orderly_end_leaves_a_snapshot_of_the_last_minute(whole: Path) -> None:
-    with SqliteTapeReader(whole) as reader:
+    with TapeReader(whole) as reader:
         snapshot = reader.snapshot()
     assert snapshot is not None
     assert (snapshot.batch, snapshot.minute) == (N, FIRST + N - 1)
@@ -186,7 +186,7 @@ def test_verify_accepts_what_a_live_run_left(whole: Path, capsys: pytest.Capture
 
 
 def test_arrivals_and_indications_are_on_the_tape(whole: Path) -> None:
-    with SqliteTapeReader(whole) as reader:
+    with TapeReader(whole) as reader:
         arrived = list(diagnostics.arrivals(reader))
         seen = list(diagnostics.indications(reader))
     assert len(arrived) == N * len(SYMBOLS)
@@ -212,7 +212,7 @@ def test_a_venue_that_was_away_comes_back_by_a_backfill(market: Market, begun: P
     assert [record.minute - FIRST for record in records] == list(range(N))
     events = {event.kind for record in records for event in record.events}
     assert "Backfill" in events
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         stored = reader.fetch("SELECT minute, instrument, flags FROM bar WHERE minute >= ?", (FIRST,))
     assert len(stored) == N * len(SYMBOLS)
     late = {minute for minute, _, flags in stored if flags & BAR_FLAG_BACKFILL}

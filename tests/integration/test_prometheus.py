@@ -20,7 +20,7 @@ import pytest
 from adapters.prometheus.families import FAMILIES
 from adapters.prometheus.judged import judged_families
 from adapters.prometheus.live import LIVE_FAMILIES, MQTT_FAMILIES
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon.__main__ import main
 from daemon.events import BatchRecord
 from tests.conftest import skip_or_fail
@@ -149,7 +149,7 @@ def all_figures(served: Served) -> str:
 
 def last_batch(tape: Path) -> BatchRecord:
     """The newest batch of a tape."""
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         last = reader.last_batch()
     assert last is not None
     return last

@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 from adapters.files.settings_file import read_settings
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon.__main__ import main
 from daemon.commands._bars import open_bars
 from daemon.events import BAR_FLAG_SYNTHETIC, BAR_RECORD, BatchRecord, FillKind, decision_dtype
@@ -107,12 +107,12 @@ class Played:
         return self.raw.filter(pl.col("time").is_between(start, end, closed="left"))
 
     def batches(self) -> Iterator[BatchRecord]:
-        with SqliteTapeReader(self.tape) as reader:
+        with TapeReader(self.tape) as reader:
             yield from reader.batches()
 
     def bars(self) -> pl.DataFrame:
         """The decided bars of the tape: minute, symbol, synthetic."""
-        with SqliteTapeReader(self.tape) as reader:
+        with TapeReader(self.tape) as reader:
             names = [i.name for i in reader.instruments()]
             rows = np.concatenate([np.frombuffer(r.bars, BAR_RECORD) for r in reader.batches()])
         return pl.DataFrame(
@@ -295,7 +295,7 @@ def test_in_a_halt_nothing_is_filled_and_every_mark_says_how_old_it_is(
     # 30 minutes after the last bar the instruments count as halted: not even an order is made.
     assert not [order for record in halted if record.minute >= last - 80 + 30 for order in record.orders]
     assert main(words(played.folder, HALT, "stopped.tape", until="2023-03-24T13:30")) == 0
-    with SqliteTapeReader(played.folder / "stopped.tape") as reader:
+    with TapeReader(played.folder / "stopped.tape") as reader:
         held: dict[str, Decimal] = {}
         for record in reader.batches():
             for fill in record.fills:

@@ -7,7 +7,7 @@ import msgspec
 import polars as pl
 import pytest
 
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon.__main__ import main
 from daemon.events import BatchRecord
 from tests import runs
@@ -19,7 +19,7 @@ N_DECIDED = 1_200
 
 def batches(tape: Path) -> list[BatchRecord]:
     """The batches without their digests, which begin with the hash of the files that bars came from."""
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         return [msgspec.structs.replace(record, digest=b"") for record in reader.batches()]
 
 
@@ -73,7 +73,7 @@ def test_train_replay_look_export_and_verify_from_parquet_and_from_csv(folder: P
 
     # The same from CSV, in this process: other files, so other digests, but all that was decided is the same.
     assert main([*LEARN.split(), "--bars", "bars.csv", "--out", "from_csv"]) == 0
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         on_tape = dict(reader.model_files())
     from_csv = {path.name: path.read_bytes() for path in Path("from_csv").iterdir()}
     assert from_csv.keys() == on_tape.keys()

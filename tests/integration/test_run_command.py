@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon.events import BAR_FLAG_SYNTHETIC
 from tests import runs
 from tests.integration.command_line import Job, n_batches, papertape, started, wait_for
@@ -38,7 +38,7 @@ def test_a_run_is_killed_taken_up_and_stopped_and_its_tape_is_the_exchanges_hist
         assert wait_for(process, lambda: n_live_after(tape, killed_at) >= 10), log.read_text(encoding="utf-8")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0, log.read_text(encoding="utf-8")
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         records = list(reader.batches())
         snapshot = reader.snapshot()
         stored = reader.fetch("SELECT minute, instrument, close, flags FROM bar ORDER BY 1, 2", ())
@@ -58,7 +58,7 @@ def test_a_run_is_killed_taken_up_and_stopped_and_its_tape_is_the_exchanges_hist
 
 def n_live_after(tape: Path, batch: int) -> int:
     """How many minutes after the catch-up of a second process are on the tape."""
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         last = "SELECT coalesce(max(number), ?) FROM batch WHERE catch_up AND number > ?"
         ((caught_up,),) = reader.fetch(last, (1 << 40, batch))
         ((newest,),) = reader.fetch("SELECT max(number) FROM batch", ())

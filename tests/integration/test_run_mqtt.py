@@ -12,7 +12,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon.events import Command
 from tests.integration.command_line import Job, n_batches, papertape, started, wait_for
 from tests.integration.live_exchange import simulated_exchange
@@ -74,7 +74,7 @@ async def test_a_run_is_heard_and_commanded_and_survives_its_brokers_death(job: 
             assert await asyncio.to_thread(process.wait, 60) == 0, log.read_text(encoding="utf-8")
             text = log.read_text(encoding="utf-8")
         assert "mqtt gone" in text
-        with SqliteTapeReader(exchange.tape) as reader:
+        with TapeReader(exchange.tape) as reader:
             assert len(list(reader.events_of(Command.__name__))) == 1
         assert papertape(["verify", str(exchange.tape)], exchange.folder).returncode == 0
 

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from adapters.tape import schema
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.writer import TapeWriter
 from daemon import chain
 from daemon.__main__ import main
 from daemon.events import BAR_RECORD, ArithmeticChanged, BatchRecord, decision_dtype
@@ -89,7 +89,7 @@ def test_each_step_can_be_taken_alone(tape: Path, verify: Callable[..., Said], s
 
 
 def test_a_tape_that_was_never_begun_is_told_in_one_line(tmp_path: Path, verify: Callable[..., Said]) -> None:
-    with SqliteTapeWriter(tmp_path / "made.tape"):
+    with TapeWriter(tmp_path / "made.tape"):
         # A writer takes away what it never began; a kill leaves it.
         for part in ("", "-wal"):
             shutil.copyfile(tmp_path / f"made.tape{part}", tmp_path / f"run.tape{part}")
@@ -198,7 +198,7 @@ def forged(
         The changed batch as it was.
     """
     changed = None
-    with SqliteTapeReader(source) as old, SqliteTapeWriter(target) as new:
+    with TapeReader(source) as old, TapeWriter(target) as new:
         entries = {**old.header(), **(header or {})}
         dtype = decision_dtype(json.loads(entries["experts"]))
         version = entries.pop("model_version")
@@ -283,7 +283,7 @@ def test_a_forged_tape_is_intact_and_the_first_difference_is_named(
 
 
 def other_numpy(tape: Path) -> str:
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         return json.dumps({**json.loads(reader.header()["versions"]), "numpy": "1.0.0"})
 
 
@@ -341,7 +341,7 @@ def json_lines(text: str) -> list[str]:
 def test_a_replay_goes_on_under_other_arithmetic_and_says_so_on_the_tape(
     moved: Path, verify: Callable[..., Said]
 ) -> None:
-    with SqliteTapeReader(moved) as reader:
+    with TapeReader(moved) as reader:
         (event,) = map(chain.read_event, reader.events_of("ArithmeticChanged"))
         (first,) = (record.batch for record in reader.batches() if record.events)
     assert isinstance(event, ArithmeticChanged)
@@ -369,6 +369,6 @@ def test_back_on_its_first_machine_a_run_goes_on_and_a_third_part_begins(
 ) -> None:
     back = Path(shutil.copy(moved, job.folder / "back.tape"))
     assert main(job.words("back.tape", until="2024-01-02T21:30")) == 0
-    with SqliteTapeReader(back) as reader:
+    with TapeReader(back) as reader:
         assert [record.batch for record in reader.batches() if record.events] == [241, 301]
     assert verify(back).code == 0

@@ -12,7 +12,7 @@ import numpy as np
 
 from adapters.simulator.book import Book
 from adapters.simulator.exchange import REVISION_DELAY_MS
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon.events import BAR_FLAG_BACKFILL, BAR_FLAG_REFUSED, BAR_FLAG_SYNTHETIC, BAR_FLAG_WARMUP
 from tests.soak.life import Life
 from tests.soak.storm import Storm
@@ -71,7 +71,7 @@ def check_minutes(tape: Path, book: Book, storm: Storm, last_minute: int) -> Fin
     minute that the exchange never had must not have a real bar.
     """
     found = Findings()
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         minutes = [row[0] for row in reader.rows("SELECT minute FROM batch ORDER BY number")]
         (catch_up,) = next(reader.rows("SELECT count(*) FROM batch WHERE catch_up"))
         names = {key: name.partition(":")[2] for name, key in reader.universe_after(0).known.items()}

@@ -1,5 +1,6 @@
 """A made-up run: enough of everything that every table of a tape gets rows."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,7 +9,9 @@ from typing import Final
 
 import numpy as np
 
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.sqlite import SqliteDatabase
+from adapters.tape.writer import TapeWriter
 from daemon import chain
 from daemon.events import (
     BAR_FLAG_WARMUP,
@@ -206,7 +209,7 @@ def snapshot(record: BatchRecord) -> Snapshot:
     )
 
 
-def begin(writer: SqliteTapeWriter, n_instruments: int = 3) -> bytes:
+def begin(writer: TapeWriter, n_instruments: int = 3) -> bytes:
     blocks = warmup_blocks(n_instruments)
     return writer.begin(
         HEADER,
@@ -230,9 +233,16 @@ class Sample:
 
 def write(path: Path, n: int = 40, n_instruments: int = 3) -> Sample:
     """Write a run of `n` batches in two groups, each with a snapshot."""
-    with SqliteTapeWriter(path) as writer:
+    with TapeWriter(path) as writer:
         genesis = begin(writer, n_instruments)
         records = tuple(batches(genesis, n, n_instruments))
         for group in (records[: n // 2], records[n // 2 :]):
             writer.append(group, snapshot(group[-1]))
     return Sample(path, genesis, records)
+
+
+def driver_of(tape: TapeReader | TapeWriter) -> sqlite3.Connection:
+    """The driver's connection, to do with it what the tape never would."""
+    database = tape._database
+    assert isinstance(database, SqliteDatabase)
+    return database.connection

@@ -8,8 +8,8 @@ import pytest
 
 from adapters.tape import diagnostics
 from adapters.tape.intact import check_intact
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.writer import TapeWriter
 from daemon.diagnostics import Arrival, Diagnostics, Indication, StoredBar, Unapplied
 from daemon.errors import TapeDamagedError
 from daemon.feed import BarClosed
@@ -28,14 +28,14 @@ CAME = Arrival(NAME, MINUTE, 1_700_000_000_007)
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     sample = samples.write(tmp_path / "run.tape", n=5)
-    with SqliteTapeWriter(sample.path) as tape:
+    with TapeWriter(sample.path) as tape:
         tape.append((), None, Diagnostics((LATE,), (CAME,), (SEEN,)))
         tape.append((), None, Diagnostics((REVISED, REVISED)))
     return sample.path
 
 
 def test_diagnostics_come_back_and_the_tape_is_intact(path: Path) -> None:
-    with SqliteTapeReader(path) as reader:
+    with TapeReader(path) as reader:
         late, first, second = diagnostics.stored_bars(reader)
         assert late == LATE
         assert isnan(first.bar.taker)
@@ -50,7 +50,7 @@ def test_a_changed_diagnostic_row_is_found(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE indication SET price = 9.0")
     connection.close()
-    with SqliteTapeReader(path) as reader:
+    with TapeReader(path) as reader:
         (finding,) = check_intact(reader)
         assert "indication" in str(finding)
         with pytest.raises(TapeDamagedError, match="indication"):
@@ -63,8 +63,8 @@ def test_a_tape_of_the_schema_before_indications_is_brought_up_to_this_one(tmp_p
         connection.execute("DROP TABLE indication")
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     connection.close()
-    with SqliteTapeWriter(sample.path) as tape:
+    with TapeWriter(sample.path) as tape:
         tape.append((), None, Diagnostics(indications=(SEEN,)))
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         assert list(diagnostics.indications(reader)) == [SEEN]
         assert list(check_intact(reader)) == []

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from adapters.tape.export import export
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.writer import TapeWriter
 from daemon import chain
 from daemon.errors import TapeDamagedError, TapeError
 from daemon.events import BAR_RECORD, BatchRecord, UniverseChanged
@@ -31,7 +31,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample:
 @pytest.fixture(scope="module")
 def frames(sample: samples.Sample) -> dict[str, pl.DataFrame]:
     folder = sample.path.parent / "out"
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         files = export(reader, folder, REASONS)
     assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in files)
     return {file.stem: pl.read_parquet(file) for file in files}
@@ -109,7 +109,7 @@ def test_equity_and_events_are_there(sample: samples.Sample, frames: dict[str, p
 
 def test_progress_reaches_the_number_of_rows_of_every_file(sample: samples.Sample, tmp_path: Path) -> None:
     told: dict[str, tuple[int, int]] = {}
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         files = export(reader, tmp_path, REASONS, lambda name, done, of: told.update({name: (done, of)}))
     assert told == {
         file.name: (n := pl.scan_parquet(file).select(pl.len()).collect().item(), n) for file in files
@@ -119,9 +119,9 @@ def test_progress_reaches_the_number_of_rows_of_every_file(sample: samples.Sampl
 def test_a_tape_that_has_nothing_yet_gives_empty_files_of_the_same_columns(
     tmp_path: Path, frames: dict[str, pl.DataFrame]
 ) -> None:
-    with SqliteTapeWriter(tmp_path / "run.tape") as writer:
+    with TapeWriter(tmp_path / "run.tape") as writer:
         writer.begin(samples.HEADER, samples.instruments(), "1", {})
-    with SqliteTapeReader(tmp_path / "run.tape") as reader:
+    with TapeReader(tmp_path / "run.tape") as reader:
         for file in export(reader, tmp_path / "out", REASONS):
             frame = pl.read_parquet(file)
             assert frame.height == 0
@@ -129,7 +129,7 @@ def test_a_tape_that_has_nothing_yet_gives_empty_files_of_the_same_columns(
 
 
 def test_decisions_follow_the_universe(tmp_path: Path) -> None:
-    with SqliteTapeWriter(tmp_path / "run.tape") as writer:
+    with TapeWriter(tmp_path / "run.tape") as writer:
         previous = writer.begin(samples.HEADER, samples.instruments(3), "1", {})
         for number in (1, 2):
             event = chain.record_event(10 * number - 5, UniverseChanged(removed=(NAMES[0],)))
@@ -138,7 +138,7 @@ def test_decisions_follow_the_universe(tmp_path: Path) -> None:
             record = chain.sealed(previous, record)
             writer.append([record])
             previous = record.digest
-    with SqliteTapeReader(tmp_path / "run.tape") as reader:
+    with TapeReader(tmp_path / "run.tape") as reader:
         export(reader, tmp_path / "out", {})
     decisions = pl.read_parquet(tmp_path / "out" / "decisions.parquet")
     assert decisions["instrument"].to_list() == [*NAMES[:2], *NAMES[1:]]
@@ -160,7 +160,7 @@ def test_a_damaged_row_stops_the_export_and_leaves_no_half_file(
     connection.execute("UPDATE fill SET fee = 'much' WHERE batch = 30")
     connection.commit()
     connection.close()
-    with SqliteTapeReader(path) as reader, pytest.raises(TapeDamagedError, match=r"fill.fee holds 'much'"):
+    with TapeReader(path) as reader, pytest.raises(TapeDamagedError, match=r"fill.fee holds 'much'"):
         export(reader, tmp_path / "out", REASONS)
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         "bars.parquet",
@@ -171,7 +171,7 @@ def test_a_damaged_row_stops_the_export_and_leaves_no_half_file(
 
 def test_a_folder_that_cannot_be_made_is_said(sample: samples.Sample, tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with SqliteTapeReader(sample.path) as reader, pytest.raises(TapeError, match="cannot be exported to"):
+    with TapeReader(sample.path) as reader, pytest.raises(TapeError, match="cannot be exported to"):
         export(reader, tmp_path / "out", REASONS)
 
 

@@ -15,17 +15,17 @@ from pathlib import Path
 import pytest
 
 from adapters.tape.intact import check_intact
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.writer import TapeWriter
 from daemon.errors import TapeError, TapeInUseError
 from tests.adapters.tape import samples
 
 WRITE = """
 import sys
 from pathlib import Path
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.writer import TapeWriter
 from tests.adapters.tape import samples
-writer = SqliteTapeWriter(Path(sys.argv[1]))
+writer = TapeWriter(Path(sys.argv[1]))
 number, digest = writer.tip if writer.begun else (0, samples.begin(writer))
 print(number, flush=True)
 while True:
@@ -50,10 +50,10 @@ def test_a_writer_killed_while_it_makes_the_file_leaves_one_that_can_be_begun(
             pass
         process.kill()
         process.wait()
-        with SqliteTapeWriter(path) as writer:
+        with TapeWriter(path) as writer:
             if not writer.begun:
                 samples.begin(writer)
-        with SqliteTapeReader(path) as reader:
+        with TapeReader(path) as reader:
             assert list(check_intact(reader)) == []
 
 
@@ -73,7 +73,7 @@ def test_a_writer_killed_at_any_moment_loses_no_committed_group(tmp_path: Path, 
         process.kill()
         rest, _ = process.communicate()
         said = int([*lines, *rest.split()][-1])
-        with SqliteTapeReader(path) as reader:
+        with TapeReader(path) as reader:
             read = tuple(reader.batches())
             assert list(check_intact(reader)) == []
             assert read == tuple(samples.batches(reader.genesis(), len(read)))
@@ -85,22 +85,22 @@ def test_a_writer_killed_at_any_moment_loses_no_committed_group(tmp_path: Path, 
 
 def test_a_full_disk_is_said_and_the_group_can_be_tried_again(tmp_path: Path) -> None:
     """SQLite's own page limit stands for the disk: the same error comes by the same way."""
-    with SqliteTapeWriter(tmp_path / "run.tape") as writer:
+    with TapeWriter(tmp_path / "run.tape") as writer:
         genesis = samples.begin(writer)
         records = tuple(samples.batches(genesis, 400))
         writer.append(records[:10])
-        connection = writer._connection
+        connection = samples.driver_of(writer)
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count={pages + 2}")
         with pytest.raises(TapeError, match="is full"):
             writer.append(records[10:], samples.snapshot(records[-1]))
         assert writer.tip[0] == 10
-        with SqliteTapeReader(tmp_path / "run.tape") as reader:
+        with TapeReader(tmp_path / "run.tape") as reader:
             assert tuple(reader.batches()) == records[:10]
             assert reader.snapshot() is None
         connection.execute("PRAGMA max_page_count=1000000")
         writer.append(records[10:], samples.snapshot(records[-1]))
-    with SqliteTapeReader(tmp_path / "run.tape") as reader:
+    with TapeReader(tmp_path / "run.tape") as reader:
         assert tuple(reader.batches()) == records
         assert list(check_intact(reader)) == []
 
@@ -110,12 +110,12 @@ def test_a_beginning_that_fails_half_way_leaves_a_tape_that_can_be_begun(tmp_pat
         yield samples.warmup_blocks(3)[0]
         raise OSError("the bar file went away")
 
-    with SqliteTapeWriter(tmp_path / "run.tape") as writer:
+    with TapeWriter(tmp_path / "run.tape") as writer:
         with pytest.raises(OSError, match="went away"):
             writer.begin(samples.HEADER, samples.instruments(), "7", samples.FILES, warmup=blocks())
         assert not writer.begun
         samples.begin(writer)
-    with SqliteTapeReader(tmp_path / "run.tape") as reader:
+    with TapeReader(tmp_path / "run.tape") as reader:
         assert list(check_intact(reader)) == []
 
 
@@ -123,9 +123,9 @@ def test_another_program_that_holds_the_file_is_said(tmp_path: Path) -> None:
     path = samples.write(tmp_path / "run.tape").path
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with SqliteTapeWriter(path) as writer:
-        writer._connection.execute("PRAGMA busy_timeout=1")
-        with SqliteTapeReader(path) as reader:
+    with TapeWriter(path) as writer:
+        samples.driver_of(writer).execute("PRAGMA busy_timeout=1")
+        with TapeReader(path) as reader:
             last = reader.last_batch()
         assert last is not None
         with pytest.raises(TapeInUseError, match="another program holds"):
@@ -169,9 +169,9 @@ def test_a_folder_without_the_right_to_write_is_said() -> None:
         inner.mkdir()
         inner.chmod(stat.S_IRUSR | stat.S_IXUSR)
         with pytest.raises(TapeError, match="cannot be written"):
-            SqliteTapeWriter(inner / "run.tape")
+            TapeWriter(inner / "run.tape")
         with pytest.raises(TapeError, match="cannot be made"):
-            SqliteTapeWriter(inner / "deeper" / "run.tape")
+            TapeWriter(inner / "deeper" / "run.tape")
         inner.chmod(stat.S_IRWXU)
 
 
@@ -186,7 +186,7 @@ def test_a_tape_in_a_read_only_folder_can_be_read() -> None:
             shutil.copyfile(sample.path, inner / "run.tape")
             (inner / "run.tape").chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
         inner.chmod(stat.S_IRUSR | stat.S_IXUSR)
-        with SqliteTapeReader(inner / "run.tape") as reader:
+        with TapeReader(inner / "run.tape") as reader:
             assert tuple(reader.batches()) == sample.batches
             assert list(check_intact(reader)) == []
         inner.chmod(stat.S_IRWXU)

@@ -17,9 +17,9 @@ from adapters.tape import schema
 from adapters.tape.checksums import row_checksum
 from adapters.tape.findings import Finding
 from adapters.tape.intact import check_intact
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.statements import insertion
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.sqlite import TEXTS
+from adapters.tape.writer import TapeWriter
 from daemon import chain
 from daemon.errors import TapeDamagedError, TapeError
 from daemon.events import ModelChanged
@@ -39,7 +39,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample:
             (schema.indication, (7, 1, samples.FIRST_MINUTE, 1.5, 12_000, 13_000)),
             (schema.revision, (samples.FIRST_MINUTE, 1, 0, "late", 12_345, 1.0, 2.0, 0.5, 1.5, 3.0, None)),
         ):
-            connection.execute(insertion(table), (*row, row_checksum(table.name, row)))
+            connection.execute(TEXTS.insertion(table), (*row, row_checksum(table.name, row)))
     return sample
 
 
@@ -64,7 +64,7 @@ class changing:  # noqa: N801 - reads as a verb: with changing(path) as connecti
 
 
 def findings(path: Path) -> list[Finding]:
-    with SqliteTapeReader(path) as reader:
+    with TapeReader(path) as reader:
         return list(check_intact(reader))
 
 
@@ -112,7 +112,7 @@ def test_one_changed_cell_is_found_and_its_table_or_batch_named(
 
 def insert_fill(connection: sqlite3.Connection) -> None:
     row = connection.execute("SELECT * FROM fill WHERE batch = 10").fetchone()
-    connection.execute(insertion(schema.fill), (row[0], row[1] + 1, *row[2:]))
+    connection.execute(TEXTS.insertion(schema.fill), (row[0], row[1] + 1, *row[2:]))
 
 
 def swap_batches(connection: sqlite3.Connection) -> None:
@@ -209,7 +209,7 @@ def everything(path: Path) -> list[list[tuple[Any, ...]]]:
 def test_reading_a_batch_that_cannot_be_read_says_which_and_why(path: Path) -> None:
     with changing(path) as connection:
         connection.execute("UPDATE bar SET close = 'much' WHERE minute = ?", (samples.FIRST_MINUTE + 9,))
-    with SqliteTapeReader(path) as reader:
+    with TapeReader(path) as reader:
         with pytest.raises(TapeDamagedError, match=r"batch 9 \(.*\) .*bar.close holds 'much', not a float"):
             list(reader.batches())
         assert next(reader.batches(after=9)).batch == 10
@@ -219,19 +219,19 @@ def test_a_version_of_the_model_is_known_by_the_event_that_brought_it(tmp_path: 
     content = b"another tree"
     digest = chain.content_digest(content)
     path = tmp_path / "run.tape"
-    with SqliteTapeWriter(path) as writer:
+    with TapeWriter(path) as writer:
         genesis = samples.begin(writer)
         event = chain.record_event(5, ModelChanged(version="8", files={"trees.txt": digest}))
         record = msgspec.structs.replace(next(samples.batches(genesis, 1)), events=(event,))
         writer.append([chain.sealed(genesis, record)])
     row = ("8", "trees.txt", digest)
     with changing(path) as connection:
-        connection.execute(insertion(schema.model_file), (digest, content))
-        connection.execute(insertion(schema.model_version), (*row, row_checksum("model_version", row)))
+        connection.execute(TEXTS.insertion(schema.model_file), (digest, content))
+        connection.execute(TEXTS.insertion(schema.model_version), (*row, row_checksum("model_version", row)))
     assert findings(path) == []
     row = ("8", "bundle.json", digest)
     with changing(path) as connection:
-        connection.execute(insertion(schema.model_version), (*row, row_checksum("model_version", row)))
+        connection.execute(TEXTS.insertion(schema.model_version), (*row, row_checksum("model_version", row)))
     (found,) = findings(path)
     assert "no event brought it in" in found.text
 
@@ -239,7 +239,7 @@ def test_a_version_of_the_model_is_known_by_the_event_that_brought_it(tmp_path: 
 def test_progress_is_told_as_the_batches_are_hashed(tmp_path: Path) -> None:
     path = samples.write(tmp_path / "run.tape", n=600).path
     told: list[int] = []
-    with SqliteTapeReader(path) as reader:
+    with TapeReader(path) as reader:
         assert list(check_intact(reader, told.append)) == []
     assert told == [256, 512]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.tape.lock import WriterLock
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.writer import TapeWriter
 from daemon.errors import TapeError, TapeInUseError
 
 HOLD = """
@@ -43,7 +43,7 @@ def test_a_second_process_is_refused_by_the_first_ones_number(tmp_path: Path, re
     process = holder(tmp_path / "run.tape", repository)
     try:
         with pytest.raises(TapeInUseError, match=rf"run\.tape is being written by process {process.pid};"):
-            SqliteTapeWriter(tmp_path / "run.tape")
+            TapeWriter(tmp_path / "run.tape")
     finally:
         ended(process)
 
@@ -51,17 +51,17 @@ def test_a_second_process_is_refused_by_the_first_ones_number(tmp_path: Path, re
 def test_a_killed_holder_leaves_the_tape_free(tmp_path: Path, repository: Path) -> None:
     ended(holder(tmp_path / "run.tape", repository))
     assert (tmp_path / "run.tape.lock").exists()
-    with SqliteTapeWriter(tmp_path / "run.tape"):
+    with TapeWriter(tmp_path / "run.tape"):
         assert (tmp_path / "run.tape.lock").read_text() == f"{os.getpid()}\n"
     assert list(tmp_path.iterdir()) == []  # neither a lock nor a tape on which there is nothing
 
 
 def test_two_writers_in_one_process_are_one_too_many(tmp_path: Path) -> None:
-    first = SqliteTapeWriter(tmp_path / "run.tape")
+    first = TapeWriter(tmp_path / "run.tape")
     with pytest.raises(TapeInUseError, match=f"process {os.getpid()}"):
-        SqliteTapeWriter(tmp_path / "run.tape")
+        TapeWriter(tmp_path / "run.tape")
     first.close()
-    with SqliteTapeWriter(tmp_path / "run.tape"):
+    with TapeWriter(tmp_path / "run.tape"):
         pass
 
 
@@ -100,9 +100,9 @@ def test_a_lock_on_a_file_that_was_just_removed_is_taken_again(
 def test_a_folder_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder").touch()
     with pytest.raises(TapeError, match="folder"):
-        SqliteTapeWriter(tmp_path / "folder" / "run.tape")
+        TapeWriter(tmp_path / "folder" / "run.tape")
 
 
 def test_missing_folders_are_made(tmp_path: Path) -> None:
-    with SqliteTapeWriter(tmp_path / "var" / "runs" / "run.tape"):
+    with TapeWriter(tmp_path / "var" / "runs" / "run.tape"):
         assert (tmp_path / "var" / "runs" / "run.tape").exists()

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.writer import TapeWriter
 from daemon import chain
 from daemon.events import BAR_FLAG_REFUSED, BAR_RECORD, Command
 from tests.adapters.tape import samples
@@ -19,7 +19,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample:
 
 
 def test_the_batch_before_a_minute_is_the_newest_of_an_earlier_one(sample: samples.Sample) -> None:
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         for minute in range(samples.FIRST_MINUTE - 3, samples.FIRST_MINUTE + 50):
             earlier = [record.batch for record in sample.batches if record.minute < minute]
             assert reader.batch_before(minute) == max(earlier, default=0)
@@ -42,13 +42,13 @@ def test_windows_reach_back_to_the_oldest_bar_that_any_lane_needs(
             )
             own = [at for at in own if at <= minute]
             oldest.append(own[max(0, len(own) - n_rows)])
-        with SqliteTapeReader(sample.path) as reader:
+        with TapeReader(sample.path) as reader:
             assert reader.first_needed(minute, n_rows) == min(oldest)
 
 
 def test_refused_bars_fill_no_window(tmp_path: Path) -> None:
     path = tmp_path / "run.tape"
-    with SqliteTapeWriter(path) as writer:
+    with TapeWriter(path) as writer:
         previous = writer.begin(samples.HEADER, samples.instruments(1), "1", {})
         for number in range(1, 6):
             record = next(samples.batches(previous, 1, n_instruments=1, start=number - 1))
@@ -58,13 +58,13 @@ def test_refused_bars_fill_no_window(tmp_path: Path) -> None:
             record = chain.sealed(previous, msgspec.structs.replace(record, bars=rows.tobytes(), events=()))
             writer.append([record])
             previous = record.digest
-    with SqliteTapeReader(path) as reader:
+    with TapeReader(path) as reader:
         assert reader.first_needed(samples.FIRST_MINUTE + 5, 1) == samples.FIRST_MINUTE + 3
         assert reader.first_needed(samples.FIRST_MINUTE + 5, 9) == samples.FIRST_MINUTE + 1
 
 
 def test_events_of_one_kind_come_in_order(sample: samples.Sample) -> None:
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         found = tuple(reader.events_of(Command.__name__))
         begun = reader.begin_events()
     inside = [event for record in sample.batches for event in record.events]

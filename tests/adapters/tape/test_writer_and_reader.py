@@ -13,10 +13,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from adapters.tape.connection import REVISION
 from adapters.tape.intact import check_intact
-from adapters.tape.reader import SqliteTapeReader
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.reader import TapeReader
+from adapters.tape.schema import REVISION
+from adapters.tape.writer import TapeWriter
 from daemon import chain
 from daemon.errors import BrokenBoundError, TapeDamagedError, TapeVersionError
 from daemon.events import (
@@ -37,7 +37,7 @@ def sample(tmp_path: Path) -> samples.Sample:
 
 
 def test_every_batch_comes_back_exactly_and_its_digest_recomputes(sample: samples.Sample) -> None:
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         read = tuple(reader.batches())
         previous = reader.genesis()
     assert previous == sample.genesis
@@ -49,7 +49,7 @@ def test_every_batch_comes_back_exactly_and_its_digest_recomputes(sample: sample
 
 @pytest.mark.parametrize("after", [0, 1, 17, 39, 40, 99])
 def test_reading_starts_after_any_batch(sample: samples.Sample, after: int) -> None:
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         assert tuple(reader.batches(after)) == sample.batches[after:]
 
 
@@ -58,12 +58,12 @@ def test_pages_of_any_size_hold_the_same_batches(
 ) -> None:
     for bars in (3, 8, 21):
         monkeypatch.setattr("adapters.tape.reader.PAGE_BARS", bars)
-        with SqliteTapeReader(sample.path) as reader:
+        with TapeReader(sample.path) as reader:
             assert tuple(reader.batches()) == sample.batches
 
 
 def test_header_instruments_and_model_come_back(sample: samples.Sample) -> None:
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         header = reader.header()
         assert {key: header[key] for key in samples.HEADER} == samples.HEADER
         assert header["model_version"] == "7"
@@ -77,7 +77,7 @@ def test_header_instruments_and_model_come_back(sample: samples.Sample) -> None:
 
 @pytest.mark.parametrize("max_minutes", [1, 2, 1000])
 def test_warm_up_bars_come_back_in_blocks_of_minutes(sample: samples.Sample, max_minutes: int) -> None:
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         blocks = list(reader.warmup(max_minutes))
     assert b"".join(blocks) == b"".join(samples.warmup_blocks(3))
     for block in blocks:
@@ -86,7 +86,7 @@ def test_warm_up_bars_come_back_in_blocks_of_minutes(sample: samples.Sample, max
 
 
 def test_the_newest_snapshot_at_or_before_a_batch_is_found(sample: samples.Sample) -> None:
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         found = [reader.snapshot(at_most) for at_most in (None, 40, 39, 20, 19)]
     assert [snapshot and snapshot.batch for snapshot in found] == [40, 40, 20, 20, None]
     assert found[0] is not None
@@ -100,7 +100,7 @@ def test_a_damaged_snapshot_is_refused_when_it_is_asked_for(sample: samples.Samp
     connection.execute("UPDATE snapshot SET content = zeroblob(99) WHERE batch = 40")
     connection.commit()
     connection.close()
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         with pytest.raises(TapeDamagedError, match="snapshot after batch 40"):
             reader.snapshot()
         assert reader.snapshot(39) is not None
@@ -108,22 +108,22 @@ def test_a_damaged_snapshot_is_refused_when_it_is_asked_for(sample: samples.Samp
 
 def test_a_tape_grows_where_it_ended(sample: samples.Sample) -> None:
     more = tuple(samples.batches(sample.batches[-1].digest, 9, start=40))
-    with SqliteTapeWriter(sample.path) as writer:
+    with TapeWriter(sample.path) as writer:
         assert writer.begun
         assert writer.tip == (40, sample.batches[-1].digest)
         for group in (more[:4], more[4:]):
             writer.append(group)
         assert writer.tip == (49, more[-1].digest)
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         assert tuple(reader.batches()) == sample.batches + more
         assert list(check_intact(reader)) == []
 
 
 def test_a_reader_sees_what_is_committed_while_the_writer_writes(tmp_path: Path) -> None:
     path = tmp_path / "run.tape"
-    with SqliteTapeWriter(path) as writer:
+    with TapeWriter(path) as writer:
         records = tuple(samples.batches(samples.begin(writer), 10))
-        with SqliteTapeReader(path) as reader:
+        with TapeReader(path) as reader:
             assert reader.last_batch() is None
             assert reader.tip() == (0, writer.tip[1])
             for before, record in enumerate(records):
@@ -133,10 +133,10 @@ def test_a_reader_sees_what_is_committed_while_the_writer_writes(tmp_path: Path)
 
 
 def test_a_tape_without_batches_or_warm_up_is_whole(tmp_path: Path) -> None:
-    with SqliteTapeWriter(tmp_path / "run.tape") as writer:
+    with TapeWriter(tmp_path / "run.tape") as writer:
         genesis = writer.begin(samples.HEADER, samples.instruments(), "1", {})
         assert writer.tip == (0, genesis)
-    with SqliteTapeReader(tmp_path / "run.tape") as reader:
+    with TapeReader(tmp_path / "run.tape") as reader:
         assert list(reader.warmup(10)) == []
         assert reader.model_files() == {}
         assert list(check_intact(reader)) == []
@@ -160,7 +160,7 @@ def test_the_chain_starts_elsewhere_when_anything_of_the_beginning_differs(tmp_p
     }
     starts = []
     for name, (header, instruments, version, files, events) in ways.items():
-        with SqliteTapeWriter(tmp_path / f"{name}.tape") as writer:
+        with TapeWriter(tmp_path / f"{name}.tape") as writer:
             warmup = blocks if events else []
             starts.append(writer.begin(header, instruments, version, files, warmup=warmup, events=events))
     assert len(set(starts)) == len(ways)
@@ -168,10 +168,10 @@ def test_the_chain_starts_elsewhere_when_anything_of_the_beginning_differs(tmp_p
 
 def test_reading_leaves_the_tape_and_its_folder_as_they_were(sample: samples.Sample) -> None:
     before = sample.path.read_bytes()
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         assert list(check_intact(reader)) == []
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            reader.connection.execute("DELETE FROM bar")
+            samples.driver_of(reader).execute("DELETE FROM bar")
     assert [file.name for file in sample.path.parent.iterdir()] == ["run.tape"]
     assert sample.path.read_bytes() == before
 
@@ -195,13 +195,13 @@ def made_older(path: Path) -> None:
 
 def test_a_tape_of_the_schema_before_vitals_is_brought_up_while_no_batch_is_on_it(tmp_path: Path) -> None:
     path = tmp_path / "run.tape"
-    with SqliteTapeWriter(path) as writer:
+    with TapeWriter(path) as writer:
         genesis = samples.begin(writer)
     made_older(path)
     batches = list(samples.batches(genesis, 5))
-    with SqliteTapeWriter(path) as writer:
+    with TapeWriter(path) as writer:
         writer.append(batches)
-    with SqliteTapeReader(path) as reader:
+    with TapeReader(path) as reader:
         assert list(reader.batches()) == batches
 
 
@@ -212,7 +212,7 @@ def test_a_tape_with_batches_from_before_vitals_is_refused_and_left_as_it_is(
     path.write_bytes(sample.path.read_bytes())
     made_older(path)
     with pytest.raises(TapeVersionError, match="replay onto a new tape"):
-        SqliteTapeWriter(path)
+        TapeWriter(path)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
 
@@ -245,17 +245,17 @@ BAD: dict[str, dict[str, Any]] = {
 def test_a_group_that_could_not_be_given_back_is_refused_whole(sample: samples.Sample, what: str) -> None:
     good, record = tuple(samples.batches(sample.batches[-1].digest, 2, start=40))
     bad = resealed(good, **BAD[what])
-    with SqliteTapeWriter(sample.path) as writer:
+    with TapeWriter(sample.path) as writer:
         with pytest.raises(BrokenBoundError):
             writer.append([bad])
         writer.append([good, record])
-    with SqliteTapeReader(sample.path) as reader:
+    with TapeReader(sample.path) as reader:
         assert tuple(reader.batches()) == (*sample.batches, good, record)
 
 
 def test_a_batch_without_digest_and_a_snapshot_of_another_batch_are_refused(sample: samples.Sample) -> None:
     good = next(samples.batches(sample.batches[-1].digest, 1, start=40))
-    with SqliteTapeWriter(sample.path) as writer:
+    with TapeWriter(sample.path) as writer:
         with pytest.raises(BrokenBoundError, match="no digest"):
             writer.append([msgspec.structs.replace(good, digest=b"")])
         with pytest.raises(BrokenBoundError, match="snapshot after batch 41"):
@@ -266,14 +266,14 @@ def test_a_batch_without_digest_and_a_snapshot_of_another_batch_are_refused(samp
 def test_an_event_that_is_there_already_is_refused_and_leaves_nothing(sample: samples.Sample) -> None:
     good = next(samples.batches(sample.batches[-1].digest, 1, start=40))
     twice = resealed(good, events=sample.batches[6].events)
-    with SqliteTapeWriter(sample.path) as writer:
+    with TapeWriter(sample.path) as writer:
         with pytest.raises(BrokenBoundError, match="twice"):
             writer.append([twice])
         writer.append([good])
 
 
 def test_a_tape_is_begun_once_and_before_it_grows(tmp_path: Path) -> None:
-    with SqliteTapeWriter(tmp_path / "run.tape") as writer:
+    with TapeWriter(tmp_path / "run.tape") as writer:
         assert not writer.begun
         with pytest.raises(BrokenBoundError, match="before it was begun"):
             writer.append([])
@@ -300,14 +300,14 @@ def test_warm_up_bars_that_do_not_agree_with_their_event_leave_a_tape_that_was_n
         told = []
     else:
         seq = 2
-    with SqliteTapeWriter(tmp_path / "run.tape") as writer:
+    with TapeWriter(tmp_path / "run.tape") as writer:
         with pytest.raises(BrokenBoundError):
             writer.begin(
                 samples.HEADER, samples.instruments(), "7", {}, warmup=blocks, warmup_seq=seq, events=told
             )
         assert not writer.begun
         samples.begin(writer)
-    with SqliteTapeReader(tmp_path / "run.tape") as reader:
+    with TapeReader(tmp_path / "run.tape") as reader:
         assert list(check_intact(reader)) == []
 
 
@@ -317,7 +317,7 @@ def test_a_writer_refuses_a_tape_that_lost_its_end(sample: samples.Sample) -> No
     connection.commit()
     connection.close()
     with pytest.raises(TapeDamagedError, match="last batches are missing"):
-        SqliteTapeWriter(sample.path)
+        TapeWriter(sample.path)
     assert sorted(file.name for file in sample.path.parent.iterdir()) == ["run.tape"]
 
 
@@ -327,7 +327,7 @@ def test_a_writer_refuses_a_tape_that_lost_its_end(sample: samples.Sample) -> No
 def test_instruments_keep_their_ids_while_the_universe_changes(tmp_path: Path) -> None:
     path = tmp_path / "run.tape"
     records, names = _changing_run(path)
-    with SqliteTapeReader(path) as reader:
+    with TapeReader(path) as reader:
         assert tuple(reader.batches()) == records
         for after in range(len(records)):
             assert tuple(reader.batches(after)) == records[after:]
@@ -362,14 +362,14 @@ def test_an_instrument_that_joined_is_checked_against_its_event(tmp_path: Path, 
     connection.execute(change)
     connection.commit()
     connection.close()
-    with SqliteTapeReader(tmp_path / "run.tape") as reader:
+    with TapeReader(tmp_path / "run.tape") as reader:
         assert any(finding.table == "instrument" for finding in check_intact(reader))
 
 
 def test_a_backfill_of_an_instrument_that_never_was_is_refused(sample: samples.Sample) -> None:
     good = next(samples.batches(sample.batches[-1].digest, 1, start=40))
     event = chain.record_event(409, Backfill(instrument="binance:NOUSDT", bars=()))
-    with SqliteTapeWriter(sample.path) as writer, pytest.raises(BrokenBoundError, match="never had"):
+    with TapeWriter(sample.path) as writer, pytest.raises(BrokenBoundError, match="never had"):
         writer.append([resealed(good, events=(event,))])
 
 
@@ -388,7 +388,7 @@ def _changing_run(path: Path) -> tuple[tuple[BatchRecord, ...], list[str]]:
         ([UniverseChanged(removed=(old[0].name,), added=(new,))], 2),
     ]
     records = []
-    with SqliteTapeWriter(path) as writer:
+    with TapeWriter(path) as writer:
         previous = writer.begin(samples.HEADER, old, "1", {})
         for at, (events, n_instruments) in enumerate(steps):
             rows = np.ones(n_instruments, BAR_RECORD)
@@ -417,7 +417,7 @@ def test_files_that_are_no_tape_are_refused_and_left_alone(tmp_path: Path) -> No
     connection.close()
     for path in (text, other):
         before = path.read_bytes()
-        for opened in (SqliteTapeReader, SqliteTapeWriter):
+        for opened in (TapeReader, TapeWriter):
             with pytest.raises(TapeVersionError, match="not a papertape tape"):
                 opened(path)
         assert path.read_bytes() == before
@@ -426,13 +426,13 @@ def test_files_that_are_no_tape_are_refused_and_left_alone(tmp_path: Path) -> No
 
 def test_a_tape_that_is_not_there_empty_or_never_begun_is_named(tmp_path: Path) -> None:
     with pytest.raises(TapeVersionError, match="there is no tape at"):
-        SqliteTapeReader(tmp_path / "run.tape")
+        TapeReader(tmp_path / "run.tape")
     (tmp_path / "empty.tape").touch()
     with pytest.raises(TapeVersionError, match="empty file"):
-        SqliteTapeReader(tmp_path / "empty.tape")
-    with SqliteTapeWriter(tmp_path / "empty.tape") as writer:
+        TapeReader(tmp_path / "empty.tape")
+    with TapeWriter(tmp_path / "empty.tape") as writer:
         assert not writer.begun
-    with SqliteTapeReader(tmp_path / "empty.tape") as reader:
+    with TapeReader(tmp_path / "empty.tape") as reader:
         assert reader.tip() is None
 
 
@@ -441,38 +441,38 @@ def test_a_tape_of_another_version_is_refused_by_both(sample: samples.Sample) ->
     connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.commit()
     connection.close()
-    for opened in (SqliteTapeReader, SqliteTapeWriter):
+    for opened in (TapeReader, TapeWriter):
         with pytest.raises(TapeVersionError, match="schema version 9999"):
             opened(sample.path)
 
 
 # --- damage is said where it is met ------------------------------------------------------------------------
 
-DAMAGES: dict[str, tuple[str, Callable[[SqliteTapeReader], object], str]] = {
-    "a header value": ("UPDATE header SET value = 'x'", SqliteTapeReader.header, "header does not match"),
+DAMAGES: dict[str, tuple[str, Callable[[TapeReader], object], str]] = {
+    "a header value": ("UPDATE header SET value = 'x'", TapeReader.header, "header does not match"),
     "no model in the header": (
         "DELETE FROM header WHERE key = 'model_version'",
-        SqliteTapeReader.model_hashes,
+        TapeReader.model_hashes,
         "its header names no model",
     ),
     "an instrument is missing": (
         "DELETE FROM instrument WHERE id = 1",
-        SqliteTapeReader.instruments,
+        TapeReader.instruments,
         "ids do not count up",
     ),
     "a model file": (
         "UPDATE model_file SET content = x'00'",
-        SqliteTapeReader.model_files,
+        TapeReader.model_files,
         "file .* of the model",
     ),
     "a model file is missing": (
         "DELETE FROM model_file",
-        SqliteTapeReader.model_files,
+        TapeReader.model_files,
         "file .* of the model",
     ),
     "the kind of an event": (
         "UPDATE event SET kind = x'00' WHERE seq = 1",
-        SqliteTapeReader.begin_events,
+        TapeReader.begin_events,
         "event.kind holds",
     ),
     "what an event says": (
@@ -515,5 +515,5 @@ def test_damage_is_said_by_whoever_meets_it(sample: samples.Sample, what: str) -
     connection.execute(how)
     connection.commit()
     connection.close()
-    with SqliteTapeReader(sample.path) as reader, pytest.raises(TapeDamagedError, match=expected):
+    with TapeReader(sample.path) as reader, pytest.raises(TapeDamagedError, match=expected):
         ask(reader)

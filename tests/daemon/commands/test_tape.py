@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from adapters.tape.writer import SqliteTapeWriter
+from adapters.tape.writer import TapeWriter
 from daemon.__main__ import main
 from tests.adapters.tape import samples
 
@@ -42,7 +42,7 @@ def test_info_as_json_has_the_same_figures(
 
 
 def test_info_of_a_tape_without_batches_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with SqliteTapeWriter(tmp_path / "run.tape") as writer:
+    with TapeWriter(tmp_path / "run.tape") as writer:
         assert main(["tape", "info", str(tmp_path / "run.tape")]) == 2
         assert "stopped before it began" in capsys.readouterr().err
         writer.begin(samples.HEADER, samples.instruments(), "1", {})
