@@ -35,5 +35,5 @@ COMMAND_LINES: tuple[str, ...] = (
     "simulate --minutes 10 --speed 100000 --port 0",
 )
 
-NEED_A_VENUE: frozenset[tuple[str, ...]] = frozenset((("record",), ("run",)))
-"""Commands that do nothing without a venue: their own tests run them against servers on loopback."""
+NEED_A_VENUE: frozenset[tuple[str, ...]] = frozenset((("health",), ("record",), ("run",)))
+"""Commands that do nothing without a venue, or a run on it: their own tests run them, on loopback."""

@@ -5,6 +5,12 @@ from typing import Final
 from adapters.prometheus.family import Family
 
 LIVE_FAMILIES: Final = (
+    Family(
+        "health_ok",
+        "gauge",
+        "1 while a check of /readyz is well: loop and engine (which /healthz asks), warm, model, feed, tape.",
+        ("check",),
+    ),
     Family("feed_lost_instruments", "gauge", "Instruments that the feed does not deliver now.", ("feed",)),
     Family("feed_losses_total", "counter", "How often the feed said it lost something.", ("feed",)),
     Family(
@@ -22,6 +28,9 @@ LIVE_FAMILIES: Final = (
         "Least time from a minute's end to its bar, of the last 64: below 0 the machine's clock is behind "
         "the venue's, far above it is ahead or the feed is slow.",
         ("feed",),
+    ),
+    Family(
+        "feed_heard_timestamp_seconds", "gauge", "When the feed's stream last brought anything.", ("feed",)
     ),
     Family("feed_queue_messages", "gauge", "Messages that wait for the sequencer."),
     Family("history_requests", "gauge", "Requests for history under way."),

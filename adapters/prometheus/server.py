@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Final, Self
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import (
     CollectorRegistry,
@@ -43,6 +44,9 @@ STAGE_BUCKETS_S: Final = (
 Probe = Callable[[], float]
 Series = Mapping[tuple[str, ...], Probe]
 
+Page = Callable[[], tuple[bool, bytes]]
+"""Returns whether all is well (200, else 503) and a JSON text; called on a thread of the server's."""
+
 _KNOWN: Final = {family.name: family for family in FAMILIES}
 
 
@@ -56,10 +60,14 @@ class MetricsServer(Collector):
         port: Port; 0 takes a free one.
         probes: By family without labels: what is asked at each scrape, so that it is right even if the run
             hangs. One that fails has no series in that scrape.
+        pages: What else is answered, by path.
     """
 
-    def __init__(self, host: str, port: int, probes: Mapping[str, Probe]) -> None:
+    def __init__(
+        self, host: str, port: int, probes: Mapping[str, Probe], pages: Mapping[str, Page] | None = None
+    ) -> None:
         self._host = host
+        self._pages = pages or {}
         self._wanted_port = port
         self._probes: dict[str, Series] = {name: {(): probe} for name, probe in probes.items()}
         self._figures: Figures = {}
@@ -122,6 +130,9 @@ class MetricsServer(Collector):
                 "with --serve [HOST:]PORT or in the section `metrics` of the settings."
             ) from error
         self.port = int(self._server.server_port)
+        metrics = self._server.get_app()
+        if metrics is not None:
+            self._server.set_app(_with_pages(self._pages, metrics))
         return self
 
     def __exit__(
@@ -131,6 +142,27 @@ class MetricsServer(Collector):
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+
+def _with_pages(pages: Mapping[str, Page], metrics: WSGIApplication) -> WSGIApplication:
+    """Return an application that answers these paths, and all others with metrics."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        page = pages.get(environ["PATH_INFO"])
+        if page is None or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return metrics(environ, start_response)
+        well, content = page()
+        start_response(
+            "200 OK" if well else "503 Service Unavailable",
+            [
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(content))),
+                ("Cache-Control", "no-store"),
+            ],
+        )
+        return [content] if environ["REQUEST_METHOD"] == "GET" else []
+
+    return application
 
 
 def _asked(series: Series) -> dict[tuple[str, ...], float]:

@@ -18,6 +18,9 @@ class Liveness:
         instruments: Of the run, that it brings.
         started_ms: When it was first listened to.
         lost: Instruments that were lost when the run was stopped; whatever comes first clears them.
+
+    Attributes:
+        heard_ms: When anything last came.
     """
 
     def __init__(
@@ -25,7 +28,7 @@ class Liveness:
     ) -> None:
         self.feed = feed
         self.instruments = tuple(sorted(instruments))
-        self._heard_ms = started_ms
+        self.heard_ms = started_ms
         self._before = frozenset(lost)
         self._lost: set[str] = set()
         self._mute: set[str] = set()
@@ -44,7 +47,7 @@ class Liveness:
 
     def hear(self, received_ms: int, instrument: str | None = None) -> None:
         """Take note that something came; a final bar names its instrument, prices prove no bars."""
-        self._heard_ms = max(self._heard_ms, received_ms)
+        self.heard_ms = max(self.heard_ms, received_ms)
         self._silent, self._before = False, frozenset()
         if instrument is not None:
             self._mute.discard(instrument)
@@ -61,7 +64,7 @@ class Liveness:
 
     def find_silent(self, now_ms: int, silence_ms: int) -> None:
         """Call the feed lost if nothing has come for so long; to be asked while it should have something."""
-        if now_ms - self._heard_ms > silence_ms and not self._silent:
+        if now_ms - self.heard_ms > silence_ms and not self._silent:
             self._silent = True
             self._reason = f"connected, and silent for {silence_ms // 1000} s"
 

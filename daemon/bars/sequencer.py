@@ -108,9 +108,24 @@ class Sequencer:
         return {lane.name: lane.counts for lane in self._lanes}
 
     @property
+    def heard_ms(self) -> Mapping[str, int]:
+        """By feed, when anything last came; at first when it was first listened to."""
+        return {name: live.heard_ms for name, live in self._live.items()}
+
+    @property
     def lost(self) -> Mapping[str, int]:
         """By feed, how many instruments its stream does not deliver."""
         return {name: live.n_lost for name, live in self._live.items()}
+
+    def is_silent(self, now_ms: int) -> bool:
+        """Say whether instruments are in session and no stream delivers any of them."""
+        minute = now_ms // MINUTE_MS
+        lost = [self._feed_of[lane.name].is_lost(lane.name) for lane in self._lanes if minute in lane.minutes]
+        return bool(lost) and all(lost)
+
+    def overdue_ms(self, now_ms: int) -> int:
+        """Return how long ago the next minute to seal ended; below 0 before its end."""
+        return now_ms - (self._next + 1) * MINUTE_MS
 
     @property
     def wake_ms(self) -> int:

@@ -17,6 +17,7 @@ from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon import __version__, chain
 from daemon.commands._exchanges import by_venue
+from daemon.commands._health import beating, committing, health_of
 from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart
 from daemon.commands._serving import Feed as Shown
@@ -28,7 +29,7 @@ from daemon.diagnostics import Diagnostics, Indication
 from daemon.engine import Engine
 from daemon.errors import SettingsError, UserError
 from daemon.events import Backfill, BatchRecord, FeedLost, FeedRestored, Snapshot
-from daemon.live import LiveRun, Onlookers
+from daemon.live import Health, LiveRun, Onlookers
 from daemon.ports import Feed, LiveClock
 from daemon.settings import Settings
 
@@ -53,6 +54,7 @@ async def run_live(
     clock: LiveClock,
     tape_file: Path,
     server: "MetricsServer | None" = None,
+    health: Health | None = None,
 ) -> None:
     """Trade live until SIGTERM or SIGINT; then drain and leave.
 
@@ -63,13 +65,16 @@ async def run_live(
         clock: The time.
         tape_file: Made where there is none; else the run on it is gone on with.
         server: Answers scrapes.
+        health: Is told of it.
 
     Raises:
         PapertapeError: It cannot start or go on; says why.
     """
     stop = asyncio.Event()
     on_signals(stop.set)
-    async with opened(settings, model_uri, make_feed, clock, tape_file, stop=stop, server=server) as session:
+    async with opened(
+        settings, model_uri, make_feed, clock, tape_file, stop=stop, server=server, health=health
+    ) as session:
         if session is not None:
             await session.live.run(stop)
             log, engine = structlog.get_logger(), session.engine
@@ -88,6 +93,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
     end_minute: int | None = None,
     onlookers: Onlookers | None = None,
     server: "MetricsServer | None" = None,
+    health: Health | None = None,
 ) -> AsyncIterator["Session | None"]:
     """Take a live run up, or begin one, and yield it ready to run; None if it is stopped before.
 
@@ -101,8 +107,11 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         end_minute: The minute after the last, where the run has one.
         onlookers: See what is done; default: the log, line by line.
         server: Answers scrapes.
+        health: Is told of it.
     """
     async with AsyncExitStack() as stack:
+        health = health or health_of(settings, tape_file)
+        await stack.enter_async_context(beating(health, clock, stop))
         tape = stack.enter_context(TapeWriter(tape_file))
         if isinstance(clock, FollowingClock):
             await stack.enter_async_context(clock.following())
@@ -122,7 +131,8 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         watching = session.watched_by(onlookers or LOGGED)
         if link is not None:
             watching = session.heard_by(link, watching)
-        session.live = start.live(engine, session.commit, watching)
+        session.live = start.live(engine, committing(health, session.commit), watching)
+        health.attend(session.live, lambda: engine.run.model.version)
         session.meter.live = session.live
         if link is not None:
             await stack.enter_async_context(link.running())

@@ -41,6 +41,7 @@ def live_series(live: LiveRun, shown: int) -> Series:
         "feed_frames_refused_total": {},
         "feed_frames_ignored_total": {},
         "feed_lag_seconds": {},
+        "feed_heard_timestamp_seconds": {(feed,): at / 1000 for feed, at in sequencer.heard_ms.items()},
         "feed_queue_messages": {(): float(live.queued)},
         "history_requests": {(): float(live.fetching)},
         "live_bars_total": _by_way(sequencer.counts),

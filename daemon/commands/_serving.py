@@ -3,7 +3,7 @@
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -13,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from adapters.prometheus.server import MetricsServer
+    from adapters.prometheus.server import MetricsServer, Page
     from daemon.commands._figures import Meter
     from daemon.events import BatchRecord, Snapshot
     from daemon.ports import WallClock
@@ -140,10 +140,17 @@ def _log() -> "FilteringBoundLogger":
 
 
 @contextmanager
-def serving(settings: "MetricsSettings", tape_file: Path) -> Iterator["MetricsServer | None"]:
+def serving(
+    settings: "MetricsSettings", tape_file: Path, pages: "Mapping[str, Page] | None" = None
+) -> Iterator["MetricsServer | None"]:
     """Answer scrapes while inside, if the settings say so: first of the disk alone, then what a feed brings.
 
     Enter it before there is a tape: an address that cannot be had must leave nothing behind.
+
+    Args:
+        settings: Where.
+        tape_file: Whose disk is watched.
+        pages: What else is answered, by path.
 
     Raises:
         MetricsError: The address cannot be had.
@@ -153,7 +160,7 @@ def serving(settings: "MetricsSettings", tape_file: Path) -> Iterator["MetricsSe
         return
     from adapters.prometheus.server import MetricsServer
 
-    with MetricsServer(settings.host, settings.port, probes_of(tape_file)) as server:
+    with MetricsServer(settings.host, settings.port, probes_of(tape_file), pages) as server:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         _log().info("metrics", url=f"http://{host}:{server.port}/metrics")
         yield server

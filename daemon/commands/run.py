@@ -45,10 +45,13 @@ def command(
 
         raise click.exceptions.Exit(dry_connect(settings))
     from daemon.commands._exchanges import clock_and_feeds
+    from daemon.commands._health import health_of, pages_of, served
     from daemon.commands._live import run_live
 
     settings = with_metrics(settings, serve)
     clock, make_feed = clock_and_feeds(settings)
     tape = tape_file or Path(settings.tape.path)
-    with serving(settings.metrics, tape) as server:
-        asyncio.run(run_live(settings, model or settings.model.uri, make_feed, clock, tape, server))
+    health = health_of(settings, tape)
+    with serving(settings.metrics, tape, pages_of(health)) as server:
+        served(health, server)
+        asyncio.run(run_live(settings, model or settings.model.uri, make_feed, clock, tape, server, health))

@@ -53,6 +53,7 @@ class LiveRun:
     Attributes:
         sequencer: Puts bars on the grid; read its counts, nothing else.
         indications: What first prices and fills came to.
+        step_since_s: When the engine's thread was given what it works on, by the loop's time; None: it waits.
     """
 
     _trees: ThreadPoolExecutor
@@ -83,6 +84,7 @@ class LiveRun:
         self._events: list[AnyEvent] = []
         self._told: list[tuple[AnyEvent, asyncio.Future[None]]] = []
         self._diagnostics = NO_DIAGNOSTICS
+        self.step_since_s: float | None = None
         self._chunk_minutes = max(1, CHUNK_ROWS // len(engine.run.names))
 
     @property
@@ -278,8 +280,13 @@ class LiveRun:
         self, thread: ThreadPoolExecutor, work: Callable[[], Sequence[BatchRecord] | None]
     ) -> Sequence[BatchRecord]:
         """Run on the engine's thread to its end, also if this task is cancelled meanwhile."""
-        running = asyncio.get_running_loop().run_in_executor(thread, work)
-        return await asyncio.shield(running) or ()
+        loop = asyncio.get_running_loop()
+        self.step_since_s = loop.time()
+        running = loop.run_in_executor(thread, work)
+        try:
+            return await asyncio.shield(running) or ()
+        finally:
+            self.step_since_s = None
 
     def _keep(self, more: Diagnostics) -> None:
         """Let diagnostics wait for the next commit."""

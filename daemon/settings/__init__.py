@@ -8,6 +8,7 @@ fields need one all the same (`needs_restart`).
 
 from pydantic import field_validator
 
+from daemon.settings.health import HealthSettings
 from daemon.settings.judging import (
     AlarmSettings,
     CalibrationAlarm,
@@ -55,6 +56,7 @@ __all__ = [
     "FeatureSettings",
     "FeedsSettings",
     "GroupName",
+    "HealthSettings",
     "InstrumentSettings",
     "LabelSettings",
     "LogSettings",
@@ -106,6 +108,7 @@ class Settings(Section):
     tape: TapeSettings = TapeSettings()
     model: ModelSettings = ModelSettings()
     metrics: MetricsSettings = MetricsSettings()
+    health: HealthSettings = HealthSettings()
     mqtt: MqttSettings = MqttSettings()
     log: LogSettings = LogSettings()
 
@@ -121,11 +124,11 @@ class Settings(Section):
         return universe
 
     def identity_json(self) -> str:
-        """Return what makes a run what it is: everything but where tape, model, metrics, mqtt and log are.
+        """Return what makes a run what it is: not where tape, model and log are, nor who hears of it.
 
         How live bars come and are sealed is no part of it either: what was sealed stands on the tape.
         """
-        elsewhere = dict.fromkeys(("feeds", "log", "metrics", "model", "mqtt", "sealing"), True)
+        elsewhere = dict.fromkeys(("feeds", "health", "log", "metrics", "model", "mqtt", "sealing"), True)
         return self.model_dump_json(exclude={**elsewhere, "tape": {"path"}})
 
     def canonical_json(self) -> str:

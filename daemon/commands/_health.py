@@ -1,0 +1,103 @@
+"""Health of a live run: told by its loop and its commits, asked at /healthz and /readyz."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from adapters.clock import SystemClock
+from daemon.diagnostics import Diagnostics
+from daemon.events import BatchRecord, Snapshot
+from daemon.live import Checks, Health, LiveCommit, all_well, ills
+from daemon.ports import LiveClock
+from daemon.settings import Settings
+
+if TYPE_CHECKING:
+    from adapters.prometheus.server import MetricsServer, Page
+
+BEAT_S: Final = 1.0
+"""Between two beats of the loop, by the machine's time."""
+
+LEAST_FREE_BYTES: Final = 16 << 20
+"""Less is too little for a group of batches and SQLite's log of it."""
+
+
+def health_of(settings: Settings, tape_file: Path) -> Health:
+    """Return the health of a process that is about to run live on this tape."""
+    return Health(settings.health, SystemClock(), lambda: tape_problem(tape_file))
+
+
+def tape_problem(tape_file: Path, least_free_bytes: int = LEAST_FREE_BYTES) -> str | None:
+    """Say why a tape could not be written, as far as can be seen without writing it; None: it could."""
+    place = next(path for path in (tape_file, *tape_file.absolute().parents) if path.exists())
+    if not os.access(place, os.W_OK):
+        return f"{place} may not be written"
+    free = shutil.disk_usage(place).free
+    return f"{free} bytes are free at {place}" if free < least_free_bytes else None
+
+
+@asynccontextmanager
+async def beating(health: Health, clock: LiveClock, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Tell `health` while inside that the event loop runs, what the feeds are like, and that the end came.
+
+    Args:
+        health: Is told.
+        clock: The run's.
+        stop: Set when the run is to end.
+    """
+
+    async def beat() -> None:
+        while True:
+            health.beat(clock.now_ms())
+            if stop.is_set():
+                health.stop()
+            await asyncio.sleep(BEAT_S)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def committing(health: Health, commit: LiveCommit) -> LiveCommit:
+    """Return `commit`, whose end `health` is told of."""
+
+    def told(batches: Sequence[BatchRecord], snapshot: Snapshot | None, diagnostics: Diagnostics) -> None:
+        try:
+            commit(batches, snapshot, diagnostics)
+        except Exception as error:
+            health.note_commit(error)
+            raise
+        health.note_commit()
+
+    return told
+
+
+def served(health: Health, server: "MetricsServer | None") -> None:
+    """Have every scrape ask what was found, check by check: it is right even if the run hangs."""
+
+    def probe(name: str) -> Callable[[], float]:
+        return lambda: float(health.readiness()[name].ok)
+
+    if server is not None:
+        server.watch("health_ok", {(name,): probe(name) for name in health.readiness()})
+
+
+def pages_of(health: Health) -> Mapping[str, "Page"]:
+    """Return what is served of it, by path."""
+    return {"/healthz": _page(health.progress), "/readyz": _page(health.readiness)}
+
+
+def _page(ask: Callable[[], Checks]) -> "Page":
+    def page() -> tuple[bool, bytes]:
+        checks = ask()
+        said = {"ok": all_well(checks), "reasons": ills(checks), "checks": checks}
+        return all_well(checks), msgspec.json.encode(said) + b"\n"
+
+    return page
