@@ -57,6 +57,7 @@ FAMILIES: Final = (
     ),
     Family("drawdown_ratio", "gauge", "1 - equity over its highest value so far."),
     Family("drawdown_worst_ratio", "gauge", "The largest drawdown of the run."),
+    Family("drawdown_limit_ratio", "gauge", "The drawdown beyond which risk.drawdown_mode is set."),
     Family("drawdown_longest_seconds", "gauge", "Longest stretch of session time below the highest equity."),
     Family("trading_state", "gauge", "1 for the trading state in force, 0 for the others.", ("state",)),
     Family("instruments", "gauge", "Instruments of the run."),

@@ -4,7 +4,10 @@ from typing import Final
 
 from adapters.prometheus.family import Family
 
+LOOP_LAG: Final = "loop_lag_seconds"
+
 LIVE_FAMILIES: Final = (
+    Family(LOOP_LAG, "gauge", "The worst by which the event loop was late in the last minute."),
     Family(
         "health_ok",
         "gauge",

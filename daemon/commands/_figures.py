@@ -143,7 +143,8 @@ class Meter:
 
     def _account(self, live: LiveView) -> Series:
         equity, book = live.equity, self._book
-        capital = self._engine.run.settings.run.capital
+        settings = self._engine.run.settings
+        capital, limit = settings.run.capital, settings.risk.max_drawdown
         return {
             "capital": one(capital),
             "books_imbalance": one(self._engine.run.desk.account.ledger.imbalance),
@@ -155,6 +156,7 @@ class Meter:
             "pnl_day": one(live.day),
             "cash": one(capital if book is None else book.cash),
             "pnl_realised": one(0.0 if book is None else book.realised),
+            "drawdown_limit_ratio": {} if limit is None else one(limit),
             "drawdown_ratio": one(0.0 if book is None else book.drawdown),
             "exposure_ratio": {
                 ("gross",): 0.0 if book is None else book.gross,

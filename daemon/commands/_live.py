@@ -12,6 +12,7 @@ import numpy as np
 import structlog
 
 from adapters.clock import SystemClock
+from adapters.prometheus.live import LOOP_LAG
 from adapters.simulator.follower import FollowingClock
 from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
@@ -134,6 +135,8 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         session.live = start.live(engine, committing(health, session.commit), watching)
         health.attend(session.live, lambda: engine.run.model.version)
         session.meter.live = session.live
+        if server is not None:
+            server.watch(LOOP_LAG, {(): session.live.loop_lag.worst_s})
         if link is not None:
             await stack.enter_async_context(link.running())
         if isinstance(clock, FollowingClock):

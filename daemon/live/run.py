@@ -20,6 +20,7 @@ from daemon.events import AnyEvent, BatchRecord, FeedLost, FeedRestored, Minutes
 from daemon.feed import FeedMessage, PriceSeen
 from daemon.indications import Indications
 from daemon.live.fetching import Fetching
+from daemon.live.loop_lag import LoopLag
 from daemon.live.onlookers import NOBODY, Onlookers
 from daemon.ports import Feed, LiveClock
 from daemon.service import outcomes
@@ -54,6 +55,7 @@ class LiveRun:
         sequencer: Puts bars on the grid; read its counts, nothing else.
         indications: What first prices and fills came to.
         step_since_s: When the engine's thread was given what it works on, by the loop's time; None: it waits.
+        loop_lag: How late the event loop is.
     """
 
     _trees: ThreadPoolExecutor
@@ -70,6 +72,7 @@ class LiveRun:
     ) -> None:
         self.sequencer = sequencer
         self.indications = Indications()
+        self.loop_lag = LoopLag()
         self._engine = engine
         self._feeds = feeds
         self._clock = clock
@@ -121,6 +124,7 @@ class LiveRun:
                 for name, feed in self._feeds.items():
                     self._start(group, self._listen(name, feed))
                 self._start(group, self._tick())
+                self._start(group, self.loop_lag.watch())
                 self._start(group, self._hear(stop))
                 try:
                     await self._work(stop, thread, group)

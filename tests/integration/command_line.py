@@ -97,13 +97,19 @@ def run_python(words: Sequence[str], folder: Path) -> subprocess.CompletedProces
 
 
 @contextmanager
-def started(words: Sequence[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """A command line that is running; killed when the block is left, whatever became of it."""
+def started(words: Sequence[str], folder: Path, **surroundings: str) -> Iterator[subprocess.Popen[str]]:
+    """A command line that is running; killed when the block is left, whatever became of it.
+
+    Args:
+        words: After `papertape`.
+        folder: Where it runs, and `stderr.txt` goes.
+        surroundings: Further variables of the environment.
+    """
     with (folder / "stderr.txt").open("w", encoding="utf-8") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "papertape", *words],
             cwd=folder,
-            env=environment(),
+            env={**environment(), **surroundings},
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             text=True,

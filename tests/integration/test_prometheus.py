@@ -1,16 +1,10 @@
 """A real Prometheus server scrapes a replay that is running, and has every family."""
 
-import json
 import re
-import shutil
 import signal
 import socket
 import subprocess
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +17,8 @@ from adapters.prometheus.live import LIVE_FAMILIES, MQTT_FAMILIES
 from adapters.tape.reader import TapeReader
 from daemon.__main__ import main
 from daemon.events import BatchRecord
-from tests.conftest import skip_or_fail
 from tests.integration.command_line import PATIENCE_S, Job, settings_text, started, wait_for
+from tests.prometheus_server import Prometheus, fetched, found, prometheus
 
 # One replay serves them all.
 pytestmark = pytest.mark.xdist_group("prometheus")
@@ -40,71 +34,6 @@ ABSENT = (
 )
 """A replay of 20 hours fills no window of drift, catches nothing up and raises no alarm; it has no
 feed, and its market is of one venue and never closes."""
-
-CONFIG = """
-global: {{scrape_interval: 1s, scrape_timeout: 1s}}
-scrape_configs:
-  - job_name: papertape
-    static_configs: [{{targets: ["{target}"]}}]
-"""
-
-
-def found(program: str) -> str:
-    """Where a program of Prometheus is."""
-    path = shutil.which(program)
-    if path is None:
-        skip_or_fail(f"{program} is not installed: apt-get install prometheus")
-    assert path is not None
-    return path
-
-
-def fetched(url: str) -> str | None:
-    """What stands at an address; None while nobody answers or it is not ready."""
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - http to loopback
-            return str(answer.read().decode())
-    except (urllib.error.URLError, ConnectionError):
-        return None
-
-
-class Prometheus:
-    """A running server."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-
-    def query(self, words: str) -> list[dict[str, Any]]:
-        """The series that a query finds now; none while the server is not ready."""
-        text = fetched(f"http://{self._address}/api/v1/query?{urllib.parse.urlencode({'query': words})}")
-        return [] if text is None else list(json.loads(text)["data"]["result"])
-
-    def value(self, words: str) -> float | None:
-        """The value of the one series that a query finds; None if there is none."""
-        series = self.query(words)
-        return float(series[0]["value"][1]) if len(series) == 1 else None
-
-
-@contextmanager
-def prometheus(target: str, folder: Path) -> Iterator[tuple[Prometheus, "subprocess.Popen[str]"]]:
-    """A server that scrapes a target, killed at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    (folder / "prometheus.yml").write_text(CONFIG.format(target=target), encoding="utf-8")
-    words = [
-        found("prometheus"),
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'series'}",
-        f"--web.listen-address={address}",
-        "--log.level=error",
-    ]
-    with (folder / "prometheus.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder, text=True)
-        try:
-            yield Prometheus(address), process
-        finally:
-            process.kill()
-            process.wait()
 
 
 @dataclass(frozen=True)

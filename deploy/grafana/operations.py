@@ -1,0 +1,251 @@
+"""The dashboard *Operations*: are the bars there, is the daemon in time, is what it needs at hand."""
+
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from deploy.grafana.frame import dashboard_of
+from deploy.grafana.panels import ABOVE_ZERO_IS_BAD, Panel, Query, Steps, lines, number
+from deploy.grafana.selectors import of, resource
+
+RATE = "$__rate_interval"
+LATE = Steps(("green", "yellow", "red"), (120.0, 300.0))
+
+
+def operations() -> Dashboard:
+    """Return the dashboard."""
+    return dashboard_of(
+        "operations",
+        "Operations",
+        "Feeds and their bars, time by stage, the event loop, the tape, reloads, resources.",
+        (
+            ("Now", _now()),
+            ("Feeds and bars", _bars()),
+            ("Speed", _speed()),
+            ("Tape and settings", _tape()),
+            ("MQTT", _mqtt()),
+            ("Resources", _resources()),
+        ),
+    )
+
+
+def _age(name: str) -> str:
+    return f"time() - {of(name)}"
+
+
+def _now() -> list[Panel]:
+    firing = 'count(ALERTS{alertstate="firing", alertname=~"Papertape.*"}) or vector(0)'
+    return [
+        number("Version", "Of papertape.", "none", Query(of("build_info"), "{{version}}"), named=True),
+        number(
+            "Alerts",
+            "Of papertape's rules, firing; the watchdog is not among them.",
+            "none",
+            Query(firing, "firing"),
+            steps=ABOVE_ZERO_IS_BAD,
+        ),
+        number(
+            "Last minute decided",
+            "Since it was made durable.",
+            "s",
+            Query(_age("last_commit_timestamp_seconds"), "age"),
+            steps=LATE,
+        ),
+        number(
+            "Instruments lost",
+            "That feeds do not deliver now.",
+            "none",
+            Query(f"sum({of('feed_lost_instruments')}) or vector(0)", "lost"),
+            steps=ABOVE_ZERO_IS_BAD,
+        ),
+        number("Instruments", "Of the run.", "none", Query(of("instruments"), "instruments")),
+        number(
+            "Not ready",
+            "With a bar but no ready features.",
+            "none",
+            Query(of("features_not_ready"), "not ready"),
+            steps=ABOVE_ZERO_IS_BAD,
+        ),
+        number(
+            "Up for",
+            "Since the process started.",
+            "s",
+            Query(f"time() - {resource('process_start_time_seconds')}", "up"),
+        ),
+        number(
+            "Settings taken over",
+            "Since then; the start counts as a reload.",
+            "s",
+            Query(_age("last_good_reload_timestamp_seconds"), "ago"),
+        ),
+    ]
+
+
+def _bars() -> list[Panel]:
+    newest, of_each = of("last_closed_bar_timestamp_seconds"), of("instrument_last_bar_timestamp_seconds")
+    behind = f"{newest} - on (instance) group_right () {of_each}"
+    received, expected = (
+        f"sum(increase({of(f'bars_{which}_total')}[1h]))" for which in ("received", "expected")
+    )
+    return [
+        lines(
+            "Feed age",
+            "How far an instrument's newest bar is behind the newest minute.",
+            "s",
+            Query(behind, "{{instrument}}"),
+        ),
+        lines(
+            "Completeness",
+            "Bars that came, of those that should have, in the hour before.",
+            "percentunit",
+            Query(f"{received} / {expected}", "received"),
+        ),
+        lines(
+            "Bars that are not as usual",
+            "An hour: without a trade, filled in, refused, absent.",
+            "none",
+            *(
+                Query(f"increase({of(f'bars_{kind}_total')}[1h])", kind)
+                for kind in ("untraded", "synthetic", "refused", "absent")
+            ),
+            style="bars",
+        ),
+        lines(
+            "Bars by way",
+            "An hour: what became of live bars.",
+            "none",
+            Query(f"sum by (way) (increase({of('live_bars_total')}[1h]))", "{{way}}"),
+            style="bars",
+        ),
+        lines(
+            "Instruments lost",
+            "That feeds do not deliver.",
+            "none",
+            Query(of("feed_lost_instruments"), "{{feed}}"),
+        ),
+        lines(
+            "From a minute's end to its bar",
+            "The least of the last 64. Below zero this machine's clock is behind the "
+            "venue's; far above it is ahead, or the feed is slow.",
+            "s",
+            Query(of("feed_lag_seconds"), "{{feed}}"),
+        ),
+        lines(
+            "Frames refused, feeds lost",
+            "An hour.",
+            "none",
+            Query(f"increase({of('feed_frames_refused_total')}[1h])", "{{feed}}: refused"),
+            Query(f"increase({of('feed_losses_total')}[1h])", "{{feed}}: losses"),
+            style="bars",
+        ),
+        lines(
+            "Worst streams",
+            "Share of expected bars that the stream brought; the rest came from history.",
+            "percentunit",
+            Query(of("instrument_streamed_ratio"), "{{instrument}}"),
+        ),
+    ]
+
+
+def _speed() -> list[Panel]:
+    buckets = f"sum by (le, stage) (rate({of('stage_seconds_bucket')}[{RATE}]))"
+    return [
+        *(
+            lines(
+                f"Time a stage takes, {name}",
+                "For one chunk of minutes; live a chunk is a minute.",
+                "s",
+                Query(f"histogram_quantile({share}, {buckets})", "{{stage}}"),
+            )
+            for name, share in (("median", 0.5), ("99 of 100", 0.99))
+        ),
+        lines(
+            "Event loop lag", "The worst delay of the last minute.", "s", Query(of("loop_lag_seconds"), "lag")
+        ),
+        lines(
+            "Queues",
+            "Messages that wait for the sequencer, requests for history under way.",
+            "none",
+            Query(of("feed_queue_messages"), "messages"),
+            Query(of("history_requests"), "requests"),
+        ),
+        lines(
+            "Minutes decided",
+            "A minute; of them filled from history.",
+            "none",
+            Query(f"60 * rate({of('batches_total')}[{RATE}])", "decided"),
+            Query(f"60 * rate({of('catch_up_batches_total')}[{RATE}])", "filled from history"),
+        ),
+        lines(
+            "First prices after decisions",
+            "The fill's reference less that price, over it; against us above zero.",
+            "percentunit",
+            Query(of("indication_difference_ratio"), "{{estimate}}"),
+        ),
+    ]
+
+
+def _tape() -> list[Panel]:
+    return [
+        lines("Tape", "Size of its files, their log included.", "bytes", Query(of("tape_bytes"), "tape")),
+        lines("Free space", "On the tape's disk.", "bytes", Query(of("disk_free_bytes"), "free")),
+        lines(
+            "Since the last",
+            "Commit, snapshot, reload of settings.",
+            "s",
+            *(
+                Query(_age(f"last_{what}_timestamp_seconds"), name)
+                for what, name in (("commit", "commit"), ("snapshot", "snapshot"), ("good_reload", "reload"))
+            ),
+        ),
+        lines(
+            "Dropped",
+            "An hour: batches that a sink failed to take, late bars and arrivals not kept.",
+            "none",
+            Query(f"increase({of('sink_drops_total')}[1h])", "sink {{sink}}"),
+            Query(f"increase({of('diagnostics_dropped_total')}[1h])", "diagnostics"),
+            style="bars",
+        ),
+    ]
+
+
+def _mqtt() -> list[Panel]:
+    sent = f"sum(rate({of('mqtt_messages_sent_total')}[{RATE}])) or vector(0)"
+    dropped = f"sum(increase({of('mqtt_messages_dropped_total')}[1h])) or vector(0)"
+    return [
+        lines(
+            "Messages", "A second, confirmed by the broker; none without one.", "none", Query(sent, "sent")
+        ),
+        lines(
+            "Messages dropped",
+            "An hour, because too many waited.",
+            "none",
+            Query(dropped, "dropped"),
+            style="bars",
+        ),
+    ]
+
+
+def _resources() -> list[Panel]:
+    return [
+        lines(
+            "Processor",
+            "Cores in use.",
+            "none",
+            Query(f"rate({resource('process_cpu_seconds_total')}[{RATE}])", "cores"),
+            width=8,
+        ),
+        lines(
+            "Memory",
+            "Resident.",
+            "bytes",
+            Query(resource("process_resident_memory_bytes"), "resident"),
+            width=8,
+        ),
+        lines(
+            "Open files",
+            "And sockets, and how many may be.",
+            "none",
+            Query(resource("process_open_fds"), "open"),
+            Query(resource("process_max_fds"), "limit"),
+            width=8,
+        ),
+    ]

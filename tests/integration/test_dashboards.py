@@ -1,0 +1,81 @@
+"""A real Prometheus server watches the demo, and every query of every dashboard and rule finds something."""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.deploy.dashboards import queries, variables
+from tests.integration.command_line import started, wait_for
+from tests.prometheus_server import Prometheus, prometheus
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dashboards")]
+
+MINUTES = "12000"
+"""An eighth of them is traded: a little more than the window of drift."""
+
+SURROUNDINGS = {
+    "PAPERTAPE_METRICS__LINGER_SECONDS": "600",
+    "PAPERTAPE_VITALS__DRIFT_WINDOW_MINUTES": "1440",
+    "PAPERTAPE_VITALS__GROUPS": "{majors: [ALFAUSDT, BRAVOUSDT]}",
+}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A demo that is done, and the server that scraped it from its beginning.
+
+    Attributes:
+        server: Still scrapes it.
+        instance: What it calls the demo.
+        began_s: When the demo began.
+    """
+
+    server: Prometheus
+    instance: str
+    began_s: float
+
+    def numbers(self, words: str) -> int:
+        """How many numbers a query has, over the time of the demo."""
+        return self.server.numbers(words, self.began_s, time.time())
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    folder = tmp_path_factory.mktemp("watched")
+    log, began_s = folder / "stderr.txt", time.time()
+    words = ["demo", "--minutes", MINUTES, "--out", str(folder / "demo"), "--serve", "0"]
+    with started(words, folder, **SURROUNDINGS) as process:
+        address: list[str] = []
+
+        def says(pattern: str) -> bool:
+            address[:] = re.findall(pattern, log.read_text(encoding="utf-8"))
+            return bool(address)
+
+        assert wait_for(process, lambda: says(r"http://(127\.0\.0\.1:\d+)/metrics")), log.read_text()
+        (instance,) = address
+        with prometheus(instance, folder) as (server, _):
+            assert wait_for(process, lambda: says("metrics_linger")), log.read_text()
+            last = "papertape_last_closed_bar_timestamp_seconds"
+            assert wait_for(process, lambda: server.value(f"{last} - {last} offset 1s") == 0.0)
+            yield Watched(server, instance, began_s)
+
+
+def test_every_query_of_every_panel_finds_numbers(watched: Watched) -> None:
+    experts = watched.server.label_values("papertape_expert_labels", "expert")
+    assert len(experts) == 4
+    empty = []
+    for asked in queries():
+        for expert in experts if "$expert" in asked.expr else ("",):
+            words = asked.filled(instance=watched.instance, expert=expert)
+            if not watched.numbers(words):
+                empty.append(f"{asked.where}: {words}")
+    assert not empty, "\n".join(empty)
+
+
+def test_every_variable_has_values(watched: Watched) -> None:
+    for asked, label in variables():
+        selector = asked.filled(instance=watched.instance, run="demo")
+        assert watched.server.label_values(selector, label), asked
