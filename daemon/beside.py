@@ -7,7 +7,6 @@ minute.
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
 from pydantic import ValidationError
 
 from daemon.events import (
@@ -139,11 +138,9 @@ def _change_universe(engine: "Engine", beside: Beside, event: UniverseChanged) -
             beside.ends += ends
             run.costs.add(fills)
             run.funnel.count_filled(fills, ends)
+    index = event.columns(run.names)
     stay = [i for i in run.instruments if i.name not in event.removed]
-    join = [i for i in event.added if i.name not in run.names]
-    instruments = tuple(sorted([*stay, *join], key=lambda instrument: instrument.name))
-    old = {name: column for column, name in enumerate(run.names)}
-    index = np.array([old.get(i.name, -1) for i in instruments], dtype=np.int64)
+    instruments = tuple(sorted([*stay, *event.joining(run.names)], key=lambda instrument: instrument.name))
     run.regroup(index, instruments)
     engine.state, engine.inputs = engine.inputs.regrouped(engine.state, index, run.names)
 

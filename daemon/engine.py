@@ -20,6 +20,7 @@ from daemon.events import (
     Instrument,
     Minutes,
     Snapshot,
+    UniverseChanged,
     decision_dtype,
 )
 from daemon.inputs import Chunk, Inputs
@@ -64,6 +65,7 @@ class Engine:
         self.run = RunState(model, settings, instruments, funding)
         self.weights: dict[str, float] = {}
         self.library = dict(library or {})
+        self._funding = funding
         self.inputs = Inputs(model.plan, model.labeller, self.run.names)
         self.state = self.inputs.initial()
         self.batch = 0
@@ -286,27 +288,43 @@ class Engine:
             "digest": self.digest,
             "model": self.run.model.version,
             "settings": self.run.settings.canonical_json(),
+            "instruments": [instrument.to_fields() for instrument in self.run.instruments],
             "weights": dict(self.weights),
         }
         return Snapshot(
             batch=self.batch, seq=self.seq, minute=self.minute, version=SNAPSHOT_VERSION, state=state
         )
 
-    def restore(self, snapshot: Snapshot, history: Iterable[Minutes | Backfill]) -> None:
+    def restore(
+        self,
+        snapshot: Snapshot,
+        history: Iterable[Minutes | Backfill | UniverseChanged],
+        instruments: tuple[str, ...] | None = None,
+    ) -> None:
         """Take up again after the snapshot's batch.
 
         Args:
-            snapshot: Of a run of the same instruments, whose model is this engine's or in its library.
+            snapshot: Of this run, whose model is this engine's or in its library.
             history: The inputs up to the snapshot, oldest first, from so early that every window is full.
+            instruments: Names at the history's beginning; default: those of the snapshot.
         """
         state: Mapping[str, Any] = snapshot.state
         settings = Settings.model_validate_json(state["settings"])
+        self._be_of(tuple(map(Instrument.from_fields, state.get("instruments", ()))))
         if state["model"] != self.run.model.version:
             self.run.swap(self.library[state["model"]], snapshot.minute)
         self.run.reconfigure(settings)
-        self.state = self.inputs.restore(state["inputs"], history)
+        self.state = self.inputs.restore(state["inputs"], history, instruments)
         self.run.restore(state["run"])
         self.weights = dict(state["weights"])
         self.batch, self.seq, self.minute = snapshot.batch, snapshot.seq, snapshot.minute
         self.digest = state["digest"]
         self._ahead = snapshot.batch
+
+    def _be_of(self, instruments: tuple[Instrument, ...]) -> None:
+        """Become an engine of these instruments that has seen nothing; a snapshot of before named none."""
+        run = self.run
+        if instruments and instruments != run.instruments:
+            names = tuple(one.name for one in instruments)
+            self.run = RunState(run.model.of(names), run.settings, instruments, self._funding)
+            self.inputs = Inputs(run.model.plan, run.model.labeller, names)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -35,6 +35,15 @@ class Instrument:
     tick: Decimal
     lot: Decimal
     calendar: str = "24/7"
+
+    def to_fields(self) -> tuple[str, str, Decimal, Decimal, str]:
+        """Return it as plain data."""
+        return self.name, self.quote, self.tick, self.lot, self.calendar
+
+    @classmethod
+    def from_fields(cls, fields: Sequence[Any]) -> Self:
+        """Rebuild what `to_fields` returned."""
+        return cls(*fields)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,6 +155,21 @@ class UniverseChanged(Event, frozen=True, tag=True, tag_field="kind", kw_only=Tr
 
     added: tuple[Instrument, ...] = ()
     removed: tuple[str, ...] = ()
+
+    def joining(self, names: Sequence[str]) -> tuple[Instrument, ...]:
+        """Return who joins a universe of these names: also one that leaves it and comes back at once."""
+        stay = set(names) - set(self.removed)
+        return tuple(one for one in self.added if one.name not in stay)
+
+    def after(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of the universe after these, sorted."""
+        joining = {one.name for one in self.added}
+        return tuple(sorted((set(names) - set(self.removed)) | joining))
+
+    def columns(self, names: Sequence[str]) -> IntArray:
+        """Return (N',) the column among `names` of each instrument of `after`, -1 for one that joins."""
+        old = {name: column for column, name in enumerate(names) if name not in self.removed}
+        return np.array([old.get(name, -1) for name in self.after(names)], dtype=np.int64)
 
 
 class CommandKind(StrEnum):

@@ -11,14 +11,14 @@ import msgspec
 import numpy as np
 
 from daemon.bars.presence import Ages
-from daemon.events import Backfill, Minutes, Refusal
+from daemon.events import Backfill, Minutes, Refusal, UniverseChanged
 from daemon.features import FeatureBlock, FeaturePlan, FeatureState
 from daemon.kernels import FloatArray, IntArray
 from daemon.labels import Labeller, LabelState, Matured
 from daemon.labels.matured import LABEL_ROW
 
 RECENT_MINUTES: Final = 4_320
-"""How many sealed minutes are remembered, so that a backfilled bar finds its place: three days."""
+"""So many sealed minutes at least are remembered, so that a backfilled bar finds its place: three days."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,6 +119,8 @@ class Inputs:
         self._plan = plan
         self._labeller = labeller
         self._instruments = instruments
+        # An instrument that joins is warmed with so many minutes at most.
+        self._recent_minutes = max(RECENT_MINUTES, 2 * max(plan.warmup_bars, plan.history_rows))
 
     def initial(self) -> InputState:
         """Return the state before the first minute."""
@@ -147,7 +149,7 @@ class Inputs:
             labels=labels,
             ages=state.ages,
             ordinal=state.ordinal + len(minutes),
-            recent=np.concatenate([state.recent, minutes.minute])[-RECENT_MINUTES:],
+            recent=np.concatenate([state.recent, minutes.minute])[-self._recent_minutes :],
         )
         fields = self.to_fields(after) if snapshot_due else None
         return Chunk(offered, minutes, state.ordinal, features, matured, ages, refusals, {}, fields), after
@@ -182,7 +184,7 @@ class Inputs:
         """Return state and inputs of another universe: column j is the old index[j], or a new one for -1."""
         return replace(
             state,
-            features=state.features.regrouped(index, instruments),
+            features=state.features.regrouped(index, instruments, self._plan.quanta),
             labels=state.labels.regrouped(index),
             ages=state.ages.regrouped(index),
         ), type(self)(self._plan, self._labeller, instruments)
@@ -197,10 +199,21 @@ class Inputs:
             "recent": state.recent.copy(),
         }
 
-    def restore(self, fields: Mapping[str, Any], history: Iterable[Minutes | Backfill]) -> InputState:
-        """Take up again where `to_fields` stood; `history` are the newest inputs, enough for every window."""
+    def restore(
+        self,
+        fields: Mapping[str, Any],
+        history: Iterable[Minutes | Backfill | UniverseChanged],
+        instruments: tuple[str, ...] | None = None,
+    ) -> InputState:
+        """Take up again where `to_fields` stood.
+
+        Args:
+            fields: From there.
+            history: The newest inputs, enough for every window.
+            instruments: Names at its beginning, if they were others than now.
+        """
         return InputState(
-            features=self._plan.restore(fields["features"], history),
+            features=self._plan.restore(fields["features"], history, instruments),
             labels=self._labeller.restore(fields["labels"]),
             ages=Ages.from_fields(fields["ages"]),
             ordinal=int(fields["ordinal"]),

@@ -84,7 +84,7 @@ def inputs(
         max_minutes: Most minutes of a run.
         without_refused: Leave out bars that the engine refused, of minutes and of backfills.
     """
-    names = set(instruments)
+    names = tuple(instruments)
     run: list[BatchRecord] = []
     for record in records:
         if run and (record.events or len(run) == max_minutes):
@@ -92,7 +92,7 @@ def inputs(
             run = []
         for event in map(chain.read_event, record.events):
             if isinstance(event, UniverseChanged):
-                names = (names - set(event.removed)) | {instrument.name for instrument in event.added}
+                names = event.after(names)
             yield _admitted(event, record) if without_refused and isinstance(event, Backfill) else event
         run.append(record)
     if run:

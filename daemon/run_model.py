@@ -1,7 +1,8 @@
 """A bundle made ready to trade in one run: its features, labels, experts, calibrators, blend and edge."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -67,6 +68,10 @@ class RunModel:
     def horizon_minutes(self) -> int:
         """Session minutes from a decision's fill to its label."""
         return self.bundle.labels.horizon_minutes
+
+    def of(self, instruments: Sequence[str]) -> Self:
+        """Return the same model for a run of other instruments: only signals know who is who."""
+        return self if self.signals is None else replace(self, signals=self.signals.of(instruments))
 
     def panel(self, n_instruments: int) -> Panel:
         """Compose the experts for a run of so many instruments."""

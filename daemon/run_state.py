@@ -132,7 +132,7 @@ class RunState:
         Experts that learn are kept where their features are the same; so are weights of the blend by name.
         Alarms were about the model before: they end.
         """
-        self.model = model
+        self.model = model.of(self.names)
         self.panel = model.panel(len(self.instruments)).succeeding(self.panel)
         self.health.against(model.bundle.psi, self.names)
         vitals = self.alarms.end_all(minute, f"model {model.version} trades")
@@ -141,6 +141,7 @@ class RunState:
     def regroup(self, index: IntArray, instruments: Sequence[Instrument]) -> None:
         """Go on with other instruments: column j is the old column index[j], or a new one for -1."""
         self.instruments = tuple(instruments)
+        self.model = self.model.of(self.names)
         self.round_trips = RoundTripCosts(self.settings.costs, self.names)
         self.panel.regroup(index)
         self.coverage = self.coverage.regrouped(index, instruments)

@@ -53,7 +53,7 @@ def insert(database: WritableDatabase, diagnostics: Diagnostics, universe: Unive
 
 def stored_bars(reader: TapeReader) -> Iterator[StoredBar]:
     """Yield the bars that entered nothing, by minute and instrument, in the order in which they came."""
-    names = _names(reader)
+    names = reader.names()
     for cells in _checked(reader, schema.revision):
         minute, key, _, kind, received_us, *values = cells
         bar = BarClosed(
@@ -68,14 +68,14 @@ def stored_bars(reader: TapeReader) -> Iterator[StoredBar]:
 
 def arrivals(reader: TapeReader) -> Iterator[Arrival]:
     """Yield when bars came, by minute and instrument."""
-    names = _names(reader)
+    names = reader.names()
     for minute, key, received_us in _checked(reader, schema.arrival):
         yield Arrival(names[key], minute, received_us // US_PER_MS)
 
 
 def indications(reader: TapeReader) -> Iterator[Indication]:
     """Yield the first prices seen after decisions, by order."""
-    names = _names(reader)
+    names = reader.names()
     for order_id, key, minute, price, committed_us, received_us in _checked(reader, schema.indication):
         price_seen = read_float(price, "indication.price")
         moments = (committed_us // US_PER_MS, received_us // US_PER_MS)
@@ -89,12 +89,6 @@ def _replace(database: WritableDatabase, table: Table, rows: Sequence[tuple[Cell
 
 def _with_checksum(table: Table, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
     return (*row, row_checksum(table.name, row))
-
-
-def _names(reader: TapeReader) -> dict[int, str]:
-    tip = reader.tip()
-    known = reader.universe_after(tip[0] if tip else 0).known
-    return {key: name for name, key in known.items()}
 
 
 def _checked(reader: TapeReader, table: Table) -> Iterator[tuple[Any, ...]]:

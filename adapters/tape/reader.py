@@ -105,6 +105,11 @@ class TapeReader(ports.TapeReader):
             for _, _, name, quote, tick, lot, calendar in rows
         )
 
+    def names(self) -> dict[int, str]:
+        """Return the name behind every id that the run ever gave."""
+        rows = self._checked(schema.instrument)
+        return {row[0]: self._cell(read_text, row[2], "instrument.name") for row in rows}
+
     def model_hashes(self) -> Mapping[str, str]:
         """Return the first bundle's file names and the hex digests of their content."""
         version = self._model_version()
@@ -246,13 +251,24 @@ class TapeReader(ports.TapeReader):
             raise self.damage(str(error)) from error
 
     def newest_rows(self, first_minute: int) -> Iterator[tuple[str, int, float, float, int]]:
-        """Yield (instrument, minute, close, taker, flags) of the bars since `first_minute`, newest first."""
+        """Yield (instrument, minute, close, taker, flags) of the bars since `first_minute`, newest first.
+
+        Of the instruments that the run has at the tape's end, since each joined.
+        """
         tip = self.tip()
-        names = {key: name for name, key in self.universe_after(tip[0] if tip else 0).known.items()}
+        universe = self.universe_after(tip[0] if tip else 0)
+        names = dict(zip(universe.ids.tolist(), universe.names, strict=True))
         for row in self.rows(_NEWEST_ROWS, (first_minute,)):
             bar = self._cell(lambda cells, _: packed_bars([cells])[0][0], row, "bar")
             key = int(bar["instrument"])
-            yield names[key], int(bar["minute"]), float(bar["close"]), float(bar["taker"]), int(bar["flags"])
+            if key in names:
+                yield (
+                    names[key],
+                    int(bar["minute"]),
+                    float(bar["close"]),
+                    float(bar["taker"]),
+                    int(bar["flags"]),
+                )
 
     def universe_after(self, number: int) -> Universe:
         """Return the universe after batch `number`."""

@@ -24,7 +24,7 @@ from sqlalchemy.types import TypeEngine
 
 from daemon.errors import TapeVersionError
 
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 """The newest migration: the schema this version writes and reads."""
 
 metadata = MetaData()
@@ -59,14 +59,14 @@ instrument = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     _required("seq", BigInteger),
-    Column("name", Text, nullable=False, unique=True),
+    _required("name", Text),
     _required("quote", Text),
     _required("tick", Text),
     _required("lot", Text),
     _required("calendar", Text),
     _required("checksum", LargeBinary),
 )
-"""Every instrument the run ever had, by an id that stays; `seq` is that of the event that added it, or 0."""
+"""Every instrument the run ever had, by an id for each time it joined; `seq` is that of the event, or 0."""
 
 model_file = Table(
     "model_file",

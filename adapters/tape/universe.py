@@ -1,4 +1,7 @@
-"""Instruments keep their id on a tape for ever; the engine counts them by their place in today's universe."""
+"""An instrument has one id on a tape from joining to leaving; the engine counts by places in its universe.
+
+One that comes back later gets another id: to the engine it is new, and its history may be given once more.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,28 +18,29 @@ class Universe:
     """The instruments of one moment of a run.
 
     Attributes:
-        known: Id of every instrument the run ever had, by name.
+        known: Id of every instrument the run ever had, by name; the newest one.
         names: Those of this moment, sorted: the engine's order.
+        n_ids: How many ids were given.
         is_first: Ids and the engine's places are the same numbers, as they are until the universe changes.
     """
 
     known: Mapping[str, int]
     names: tuple[str, ...]
+    n_ids: int
     is_first: bool
 
     @classmethod
     def first(cls, names: tuple[str, ...]) -> Self:
         """Return the universe a run starts with."""
-        return cls({name: index for index, name in enumerate(names)}, names, is_first=True)
+        return cls({name: index for index, name in enumerate(names)}, names, len(names), is_first=True)
 
     def changed(self, event: UniverseChanged) -> tuple[Self, dict[int, Instrument]]:
         """Return the universe after `event`, and the instruments it makes known by their new id."""
-        new = [instrument for instrument in event.added if instrument.name not in self.known]
-        fresh = dict(enumerate(new, start=len(self.known)))
+        fresh = dict(enumerate(event.joining(self.names), start=self.n_ids))
         known = {**self.known, **{instrument.name: key for key, instrument in fresh.items()}}
-        stay = set(self.names) - set(event.removed) | {instrument.name for instrument in event.added}
-        names = tuple(sorted(stay))
-        return type(self)(known, names, all(known[name] == at for at, name in enumerate(names))), fresh
+        names = event.after(self.names)
+        is_first = all(known[name] == at for at, name in enumerate(names))
+        return type(self)(known, names, self.n_ids + len(fresh), is_first), fresh
 
     @property
     def ids(self) -> IntArray:

@@ -63,8 +63,7 @@ class DriftByDay:
         """Take minutes that follow each other, with refused bars; `events` came before the first of them."""
         for event in map(chain.read_event, events):
             if isinstance(event, UniverseChanged):
-                joined = {instrument.name for instrument in event.added}
-                self._regroup(tuple(sorted((set(self._names) - set(event.removed)) | joined)))
+                self._regroup(event)
             elif isinstance(event, Backfill) and event.instrument in self._names and self._again is not None:
                 self._again.extend(event)
         if self._again is not None:
@@ -85,9 +84,8 @@ class DriftByDay:
         """Return the maps by subject."""
         return {subject: one.figures() for subject, one in self._maps.items()}
 
-    def _regroup(self, names: tuple[str, ...]) -> None:
-        old = {name: column for column, name in enumerate(self._names)}
-        index = np.array([old.get(name, -1) for name in names], dtype=np.int64)
+    def _regroup(self, event: UniverseChanged) -> None:
+        index, names = event.columns(self._names), event.after(self._names)
         self._names = names
         for one in self._maps.values():
             one.regroup(names)

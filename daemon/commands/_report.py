@@ -205,11 +205,9 @@ class _Walk:
         """Go on with other instruments: those that join stand in the events of their first batch."""
         for event in map(chain.read_event, first.events):
             if isinstance(event, UniverseChanged):
-                self._known.update({instrument.name: instrument for instrument in event.added})
-        old = {name: column for column, name in enumerate(self._names)}
-        index = np.array([old.get(name, -1) for name in names], dtype=np.int64)
-        self.coverage = self.coverage.regrouped(index, [self._known[name] for name in names])
-        self._names = tuple(names)
+                self._known.update({one.name: one for one in event.joining(self._names)})
+                index, self._names = event.columns(self._names), event.after(self._names)
+                self.coverage = self.coverage.regrouped(index, [self._known[name] for name in self._names])
         self.outcomes.regroup(len(names))
 
 
@@ -222,8 +220,7 @@ def _chunks(
         universe = names
         for event in map(chain.read_event, record.events):
             if isinstance(event, UniverseChanged):
-                joined = {instrument.name for instrument in event.added}
-                universe = tuple(sorted((set(universe) - set(event.removed)) | joined))
+                universe = event.after(universe)
         if run and (record.events or len(run) * len(names) >= CHUNK_ROWS):
             yield run, names
             run = []

@@ -24,6 +24,7 @@ from daemon.events import (
     Instrument,
     Minutes,
     Snapshot,
+    UniverseChanged,
     Warmup,
 )
 from daemon.ports import Files, RunSource
@@ -172,7 +173,7 @@ def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
         engine.begin(reader.genesis(), max((record.seq for record in reader.begin_events()), default=0))
     else:
         rows = run.model.plan.history_rows
-        engine.restore(snapshot, history(reader, run.instruments, snapshot, rows))
+        engine.restore(snapshot, *history(reader, run.instruments, snapshot, rows))
     _follow(engine, reader, run.chunk_minutes, same_machine=before == now)
     if before != now:
         structlog.get_logger().warning("arithmetic_changed", before=before, after=now, batch=engine.batch)
@@ -181,10 +182,23 @@ def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
 
 def history(
     reader: "TapeReader", instruments: Sequence[Instrument], snapshot: Snapshot, rows: int
-) -> Iterator[Minutes | Backfill]:
-    """Yield the inputs up to a snapshot, from so early that every lane has its newest `rows` rows."""
-    names = [instrument.name for instrument in instruments]
+) -> tuple[Iterator[Minutes | Backfill | UniverseChanged], tuple[str, ...]]:
+    """Return the inputs up to a snapshot, from so early that every lane has its newest `rows` rows.
+
+    Beside them, the names of the instruments that the run had when they begin.
+    """
     start = reader.first_needed(snapshot.minute, rows)
+    names = reader.universe_after(reader.batch_before(start)).names
+    return _history(reader, instruments, snapshot, start, names), names
+
+
+def _history(
+    reader: "TapeReader",
+    instruments: Sequence[Instrument],
+    snapshot: Snapshot,
+    start: int,
+    names: tuple[str, ...],
+) -> Iterator[Minutes | Backfill | UniverseChanged]:
     for minutes in warmup_minutes(reader, instruments, without_refused=True):
         kept = minutes[slice(int(np.searchsorted(minutes.minute, start)), None)]
         if len(kept):
@@ -194,7 +208,7 @@ def history(
     )
     chunk_minutes = max(1, CHUNK_ROWS // len(names))
     for item in playback.inputs(records, names, chunk_minutes, without_refused=True):
-        if isinstance(item, Minutes | Backfill):
+        if isinstance(item, Minutes | Backfill | UniverseChanged):
             yield item
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from daemon.errors import BrokenBoundError, FormulaError
-from daemon.events import Backfill, Minutes, Refusal
+from daemon.events import Backfill, Minutes, Refusal, UniverseChanged
 from daemon.features import admission
 from daemon.features.block import FeatureBlock
 from daemon.features.catalogue import Formula
@@ -114,21 +114,32 @@ class FeaturePlan:
         self._take_backfill(state, backfill, ordinals, rebuild=False)
         return state
 
-    def restore(self, fields: Mapping[str, object], history: Iterable[Minutes | Backfill]) -> FeatureState:
+    def restore(
+        self,
+        fields: Mapping[str, object],
+        history: Iterable[Minutes | Backfill | UniverseChanged],
+        instruments: tuple[str, ...] | None = None,
+    ) -> FeatureState:
         """Rebuild a state from a snapshot's fields and the bars before it.
 
         Args:
             fields: From `FeatureState.to_fields`.
-            history: The inputs before the snapshot in their order, for the snapshot's instruments: whole
-                minutes, with every instrument that had a row, from so early that each lane has its last
-                `history_rows` rows (all of them, if it has fewer).
+            history: The inputs before the snapshot in their order: whole minutes, with every instrument that
+                had a row, from so early that each of the snapshot's lanes has its last `history_rows` rows
+                (all of them, if it has fewer).
+            instruments: Names at the history's beginning; default: those of the snapshot.
 
         Raises:
             ValueError: The fields are another plan's or damaged.
         """
         names, quanta = names_from_fields(fields)
-        state = replace(self, quanta=quanta).initial(names)
+        known = {**self.quanta, **quanta}
+        state = replace(self, quanta=known).initial(instruments or names)
         for part in history:
+            if isinstance(part, UniverseChanged):
+                before = state.instruments
+                state = state.regrouped(part.columns(before), part.after(before), known)
+                continue
             if isinstance(part, Backfill):
                 self._take_backfill(state, part, None, rebuild=True)
                 continue
@@ -137,7 +148,10 @@ class FeaturePlan:
                 stop = _block_end(part, start, state.block_minutes)
                 self._rebuild_block(state, part[start:stop])
                 start = stop
+        if state.instruments != names:
+            raise ValueError("the snapshot's instruments are not those that its history leads to")
         counters_from_fields(state, fields)
+        state.quanta = quanta
         return state
 
     def _advance_block(self, state: FeatureState, minutes: Minutes, first_row: int) -> FeatureBlock | None:

@@ -83,12 +83,15 @@ class FeatureState:
             "averages": self.memory.averages.copy(),
         }
 
-    def regrouped(self, index: IntArray, instruments: tuple[str, ...]) -> Self:
+    def regrouped(
+        self, index: IntArray, instruments: tuple[str, ...], quanta: Mapping[str, Quanta] | None = None
+    ) -> Self:
         """Return the state of another universe.
 
         Args:
             index: (N',) old column of each new one, -1 for an instrument that joins.
             instruments: (N',) their names, sorted.
+            quanta: Of instruments that join, where they are known.
         """
         joins = index < 0
         fresh = Lanes.empty(len(index))
@@ -105,10 +108,11 @@ class FeatureState:
         for clock in self.memory.clocks.values():
             clock.regroup(index)
         memory = Memory(stores, self.memory.clocks, averages)
-        quanta = {name: self.quanta[name] for name in instruments if name in self.quanta}
+        sources = [(quanta or {}) if joining else self.quanta for joining in joins.tolist()]
+        of_all = {n: source[n] for n, source in zip(instruments, sources, strict=True) if n in source}
         return type(self)(
             instruments,
-            quanta,
+            of_all,
             self.ordinal,
             self.last_minute,
             lanes,

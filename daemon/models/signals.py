@@ -5,7 +5,7 @@ minute. The newest such signal of the instrument counts for `max_age_minutes` fr
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -42,6 +42,7 @@ class Signals:
         name: str = "signals",
     ) -> None:
         self.name = name
+        self._columns, self._max_age_minutes = columns, max_age_minutes
         self._max_age_us = max_age_minutes * US_PER_MINUTE
         place = {instrument: column for column, instrument in enumerate(instruments)}
         column = np.array([place.get(one, -1) for one in columns["instrument"]], dtype=np.int64)
@@ -51,6 +52,10 @@ class Signals:
         order = np.lexsort((known, column))
         self._column, self._known_us, self._logp = column[order], known[order], logp[order]
         self._first = np.searchsorted(self._column, np.arange(len(instruments) + 1))
+
+    def of(self, instruments: Sequence[str]) -> Self:
+        """Return the same signals for a run of other instruments."""
+        return type(self)(self._columns, instruments, self._max_age_minutes, self.name)
 
     def score_rows(self, minute: IntArray, instrument: IntArray) -> tuple[FloatArray, BoolArray]:
         """Return what was known at the close of each row's minute.
