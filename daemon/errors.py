@@ -63,6 +63,14 @@ class MetricsError(UserError):
     """The address that metrics are to be served on cannot be had."""
 
 
+class ControlError(UserError):
+    """The control API cannot be served as the settings say, or refuses what `papertape ctl` asks of it."""
+
+
+class ControlUnreachableError(PapertapeError):
+    """Nobody answers where the control API should be, or it could not do what it was asked."""
+
+
 class StorageError(PapertapeError):
     """A disk of this machine is full, read-only or broken."""
 

@@ -37,3 +37,6 @@ COMMAND_LINES: tuple[str, ...] = (
 
 NEED_A_VENUE: frozenset[tuple[str, ...]] = frozenset((("health",), ("record",), ("run",)))
 """Commands that do nothing without a venue, or a run on it: their own tests run them, on loopback."""
+
+NEED_A_RUN: frozenset[str] = frozenset({"ctl"})
+"""Groups of commands that do nothing without a live run: likewise."""

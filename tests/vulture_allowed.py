@@ -50,3 +50,22 @@ ok
 
 # What a test sees of the faults that a simulated exchange makes.
 in_force
+
+# Answers of the control API: whoever asks reads them.
+lost_instruments
+age_seconds
+queued_messages
+waiting_commands
+ended_by
+sigma_ratio
+because
+calibration_error_ratio
+edge_predicted_ratio
+edge_realised_ratio
+data_end
+
+# uvicorn reads it.
+should_exit
+
+# enum reads it.
+_value_

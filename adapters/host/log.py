@@ -25,7 +25,16 @@ PASSWORD_IN_URL = re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+@")
 MASK = "********"
 
 # Libraries that say at `info` what nobody who runs papertape asked for.
-QUIET_BELOW_WARNING = ("mlflow", "alembic", "sqlalchemy", "git", "urllib3", "asyncio", "websockets")
+QUIET_BELOW_WARNING = (
+    "mlflow",
+    "alembic",
+    "sqlalchemy",
+    "git",
+    "urllib3",
+    "asyncio",
+    "uvicorn",
+    "websockets",
+)
 
 
 def configure_log(level: Level, form: Format, stream: TextIO | None = None) -> None:

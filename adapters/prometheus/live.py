@@ -77,3 +77,18 @@ MQTT_FAMILIES: Final = (
     ),
 )
 """Those of a live run that speaks to a broker."""
+
+CONTROL_FAMILIES: Final = (
+    Family(
+        "control_requests_total",
+        "counter",
+        "Requests to the control API by the path of the route and the status of the answer.",
+        ("route", "status"),
+    ),
+    Family(
+        "control_last_command_timestamp_seconds",
+        "gauge",
+        "When the control API last took a command in, by the run's clock; absent if it has not.",
+    ),
+)
+"""Those of a live run with a control API."""

@@ -17,6 +17,7 @@ from adapters.simulator.follower import FollowingClock
 from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon import __version__, chain
+from daemon.commands._control_start import control_of
 from daemon.commands._exchanges import by_venue
 from daemon.commands._health import beating, committing, health_of
 from daemon.commands._live_figures import LiveMeter
@@ -111,6 +112,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         health: Is told of it.
     """
     async with AsyncExitStack() as stack:
+        control = stack.enter_context(control_of(settings))
         health = health or health_of(settings, tape_file)
         await stack.enter_async_context(beating(health, clock, stop))
         tape = stack.enter_context(TapeWriter(tape_file))
@@ -132,6 +134,8 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         watching = session.watched_by(onlookers or LOGGED)
         if link is not None:
             watching = session.heard_by(link, watching)
+        if control is not None:
+            watching = control.joined(session, clock, watching)
         session.live = start.live(engine, committing(health, session.commit), watching)
         health.attend(session.live, lambda: engine.run.model.version)
         session.meter.live = session.live
@@ -139,6 +143,8 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
             server.watch(LOOP_LAG, {(): session.live.loop_lag.worst_s})
         if link is not None:
             await stack.enter_async_context(link.running())
+        if control is not None:
+            await stack.enter_async_context(control.serving())
         if isinstance(clock, FollowingClock):
             clock.settled = partial(session.live.settled, HISTORY_PATIENCE_S)
         yield session
@@ -149,6 +155,7 @@ class Session:
 
     Attributes:
         engine: At the tape's end.
+        tape_place: Where it is written.
         live: The run.
         watcher: What it came to.
         shown: Serves its figures, where the settings say so.
@@ -158,6 +165,7 @@ class Session:
 
     def __init__(self, engine: Engine, tape: TapeWriter, end_minute: int | None) -> None:
         self.engine = engine
+        self.tape_place = tape.place
         self._tape = tape
         with TapeReader(tape.place) as reader:
             last = reader.last_batch()

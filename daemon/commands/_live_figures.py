@@ -10,6 +10,7 @@ from daemon.live import LiveRun
 from daemon.ports import Figures
 
 if TYPE_CHECKING:
+    from daemon.commands._control import Control
     from daemon.commands._mqtt import MqttLink
 
 
@@ -18,13 +19,16 @@ class LiveMeter(Meter):
 
     live: LiveRun | None = None
     link: "MqttLink | None" = None
+    control: "Control | None" = None
 
     def figures(self) -> Figures:
         """Return all figures as of the batches seen."""
         found = super().figures()
         if self.live is not None:
             found = {**found, **live_series(self.live, self._shown)}
-        return found if self.link is None else {**found, **self.link.figures()}
+        for other in (self.link, self.control):
+            found = found if other is None else {**found, **other.figures()}
+        return found
 
 
 def live_series(live: LiveRun, shown: int) -> Series:

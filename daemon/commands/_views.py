@@ -44,12 +44,11 @@ class Watcher:
 
     def live(self) -> LiveView:
         """Return what the run looks like now."""
-        run, book = self._engine.run, self._book
-        equity = self._equity(book)
+        run, equity = self._engine.run, self.equity
         return LiveView(
             minute=self.minute,
             equity=equity,
-            day=minus(equity.expected, self._opening),
+            day=self.day,
             mode=run.trading.mode,
             positions=self.positions(),
             trades=tuple(
@@ -81,7 +80,7 @@ class Watcher:
             bars=self.bars,
             seconds=seconds,
             capital=run.settings.run.capital,
-            equity=self._equity(self._book),
+            equity=self.equity,
             drawdown=run.drawdown.figures,
             trades=run.trades.figures(),
             costs=run.costs.totals(),
@@ -102,9 +101,16 @@ class Watcher:
             },
         )
 
-    def _equity(self, book: Book | None) -> Banded:
-        capital: Decimal = self._engine.run.settings.run.capital
+    @property
+    def equity(self) -> Banded:
+        """Equity after the newest minute, with its band."""
+        book, capital = self._book, self._engine.run.settings.run.capital
         return Banded(book.equity, book.best, book.worst) if book else Banded(capital, capital, capital)
+
+    @property
+    def day(self) -> Decimal:
+        """Change of equity since the day's (UTC) first minute."""
+        return minus(self.equity.expected, self._opening)
 
     def positions(self) -> tuple[HeldPosition, ...]:
         """Return what is held, by instrument."""

@@ -51,7 +51,7 @@ DEFAULT_MINUTES: Final = 43_200
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to serve on.")
 @click.option(
     "--port",
-    default=9478,
+    default=9479,
     show_default=True,
     type=click.IntRange(0, 65_535),
     help="Port to serve on; 0 takes a free one.",

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from daemon.bars.asking import Answer, Ask
 from daemon.bars.sequencer import Drained, Sequencer
@@ -22,9 +22,12 @@ from daemon.indications import Indications
 from daemon.live.fetching import Fetching
 from daemon.live.loop_lag import LoopLag
 from daemon.live.onlookers import NOBODY, Onlookers
+from daemon.live.snapshots import SnapshotsAsked
 from daemon.ports import Feed, LiveClock
 from daemon.service import outcomes
 from daemon.settings import SealingSettings
+
+Done = TypeVar("Done")
 
 LiveCommit = Callable[[Sequence[BatchRecord], Snapshot | None, Diagnostics], None]
 """Makes batches durable, the snapshot after the last of them, and what is kept beside them."""
@@ -86,6 +89,7 @@ class LiveRun:
         self._requests: dict[asyncio.Task[None], float] = {}
         self._events: list[AnyEvent] = []
         self._told: list[tuple[AnyEvent, asyncio.Future[None]]] = []
+        self._snapshots = SnapshotsAsked()
         self._diagnostics = NO_DIAGNOSTICS
         self.step_since_s: float | None = None
         self._chunk_minutes = max(1, CHUNK_ROWS // len(engine.run.names))
@@ -135,6 +139,7 @@ class LiveRun:
                         task.cancel()
         for _, told in self._told:
             told.cancel()
+        self._snapshots.forget()
         if failure is not None:
             raise failure
 
@@ -150,6 +155,14 @@ class LiveRun:
         told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._told.append((event, told))
         await told
+
+    async def snapshot(self) -> Snapshot | None:
+        """Make a snapshot before the next minute; return it when it is durable, None before the first minute.
+
+        Raises:
+            asyncio.CancelledError: The run ended before.
+        """
+        return await self._snapshots.ask(self._wake)
 
     def _start(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = group.create_task(work)
@@ -217,7 +230,8 @@ class LiveRun:
                 self._requests[request] = asyncio.get_running_loop().time()
                 request.add_done_callback(self._requests.pop)
             await self._decide(drained, stop, thread)
-        await self._in(thread, lambda: self._commit((), self._engine.snapshot(), self._take_diagnostics()))
+            await self._snapshots.answer(lambda: self._leave_snapshot(thread))
+        await self._leave_snapshot(thread)
 
     def _take_in(self) -> None:
         """Put what waits through the sequencer: no more than the queue held when it was looked at."""
@@ -280,15 +294,21 @@ class LiveRun:
             decided += records
         return decided
 
-    async def _in(
-        self, thread: ThreadPoolExecutor, work: Callable[[], Sequence[BatchRecord] | None]
-    ) -> Sequence[BatchRecord]:
+    async def _leave_snapshot(self, thread: ThreadPoolExecutor) -> Snapshot | None:
+        def leave() -> Snapshot | None:
+            snapshot = self._engine.snapshot()
+            self._commit((), snapshot, self._take_diagnostics())
+            return snapshot
+
+        return await self._in(thread, leave)
+
+    async def _in(self, thread: ThreadPoolExecutor, work: Callable[[], Done]) -> Done:
         """Run on the engine's thread to its end, also if this task is cancelled meanwhile."""
         loop = asyncio.get_running_loop()
         self.step_since_s = loop.time()
         running = loop.run_in_executor(thread, work)
         try:
-            return await asyncio.shield(running) or ()
+            return await asyncio.shield(running)
         finally:
             self.step_since_s = None
 

@@ -8,6 +8,7 @@ fields need one all the same (`needs_restart`).
 
 from pydantic import field_validator
 
+from daemon.settings.control import ControlSettings, is_loopback
 from daemon.settings.health import HealthSettings
 from daemon.settings.judging import (
     AlarmSettings,
@@ -47,6 +48,7 @@ __all__ = [
     "Bps",
     "CalibrationAlarm",
     "ConfidenceAlarm",
+    "ControlSettings",
     "CostSettings",
     "EdgeAlarm",
     "ErrorChangeAlarm",
@@ -84,6 +86,7 @@ __all__ = [
     "VenueFeeSettings",
     "VenueFeedSettings",
     "VitalsSettings",
+    "is_loopback",
 ]
 
 
@@ -110,6 +113,7 @@ class Settings(Section):
     metrics: MetricsSettings = MetricsSettings()
     health: HealthSettings = HealthSettings()
     mqtt: MqttSettings = MqttSettings()
+    control: ControlSettings = ControlSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("universe")
@@ -128,7 +132,9 @@ class Settings(Section):
 
         How live bars come and are sealed is no part of it either: what was sealed stands on the tape.
         """
-        elsewhere = dict.fromkeys(("feeds", "health", "log", "metrics", "model", "mqtt", "sealing"), True)
+        elsewhere = dict.fromkeys(
+            ("control", "feeds", "health", "log", "metrics", "model", "mqtt", "sealing"), True
+        )
         return self.model_dump_json(exclude={**elsewhere, "tape": {"path"}})
 
     def canonical_json(self) -> str:

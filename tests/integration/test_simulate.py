@@ -55,4 +55,4 @@ def test_what_cannot_be_served_is_said(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["simulate", "--minutes", "10", "--from", "2030-01-01"]) == 2
     assert "lies outside the bars" in capsys.readouterr().err
     assert main(["simulate", "--minutes", "10", "--host", "192.0.2.1"]) == 2
-    assert "nothing can be served at 192.0.2.1:9478" in capsys.readouterr().err
+    assert "nothing can be served at 192.0.2.1:9479" in capsys.readouterr().err

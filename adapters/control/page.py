@@ -1,0 +1,105 @@
+"""The API's page, drawn from its OpenAPI description: no script, no address outside it."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+_REF: Final = "#/components/schemas/"
+
+
+def page(openapi: Mapping[str, Any]) -> str:
+    """Return the description as one HTML page."""
+    operations = [
+        {"method": method.upper(), "path": path, **operation}
+        for path, methods in openapi["paths"].items()
+        for method, operation in methods.items()
+    ]
+    return _template().render(
+        info=openapi["info"],
+        groups=[
+            (tag, heading, [_shown(one) for one in operations if tag in one["tags"]])
+            for tag, heading in (("see", "See"), ("order", "Order"))
+        ],
+        schemas=[_schema(name, one) for name, one in sorted(openapi["components"]["schemas"].items())],
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("adapters.control", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["kind"] = _kind
+    return environment.get_template("page.html.j2")
+
+
+def _shown(operation: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = [
+        {
+            "name": one["name"],
+            "in": one["in"],
+            "kind": _kind(one["schema"]),
+            "default": one["schema"].get("default", ""),
+            "meaning": one.get("description", one["schema"].get("description", "")),
+        }
+        for one in operation.get("parameters", ())
+    ]
+    answers = [
+        {"status": status, "meaning": one["description"], "schema": _schema_of(one)}
+        for status, one in sorted(operation["responses"].items())
+    ]
+    return {
+        **{name: operation[name] for name in ("method", "path")},
+        "id": operation["operationId"],
+        "meaning": operation.get("description", ""),
+        "parameters": parameters,
+        "body": _schema_of(operation.get("requestBody", {})),
+        "answers": answers,
+        "token": "security" in operation,
+        "link": operation["method"] == "GET" and "{" not in operation["path"],
+    }
+
+
+def _schema_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of a request's or an answer's JSON; empty where there is none."""
+    schema: Mapping[str, Any] = body.get("content", {}).get("application/json", {}).get("schema", {})
+    return schema
+
+
+def _schema(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    fields = [
+        {"name": field, "kind": _kind(one), "meaning": one.get("description", "")}
+        for field, one in schema.get("properties", {}).items()
+    ]
+    return {"name": name, "meaning": schema.get("description", ""), "fields": fields}
+
+
+def _kind(schema: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a value is, as (text, name of the schema it links to or nothing), in pieces."""
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix(_REF)
+        return [(name, name)]
+    if "anyOf" in schema:
+        pieces = [piece for one in schema["anyOf"] for piece in ((" or ", ""), *_kind(one))]
+        return pieces[1:]
+    inner = schema.get("items", schema.get("additionalProperties"))
+    if isinstance(inner, Mapping):
+        return [("list of " if "items" in schema else "object of ", ""), *_kind(inner)]
+    return [(_plain_kind(schema), "")]
+
+
+def _plain_kind(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return " | ".join(str(value) for value in schema["enum"])
+    if "const" in schema:
+        return str(schema["const"])
+    limits = [
+        f"{word} {schema[key]:g}" for key, word in (("minimum", "from"), ("maximum", "to")) if key in schema
+    ]
+    return " ".join([str(schema.get("format", schema.get("type", "anything"))), *limits])
