@@ -26,6 +26,7 @@ from daemon.events import (
     UniverseChanged,
     VitalChange,
     Warmup,
+    model_subject,
 )
 from daemon.settings import Settings
 
@@ -113,18 +114,16 @@ def _cold_changes(now: Settings, new: Settings) -> list[str]:
 def _change_model(engine: "Engine", beside: Beside, event: ModelChanged) -> None:
     """Let another version trade, if it computes the same features and labels as the one before."""
     now, new = engine.run.model, engine.library.get(event.version)
-    if new is None:
-        reason = "this version is not loaded"
-    elif new.plan.schema.hash != now.plan.schema.hash:
-        reason = "its features differ: " + "; ".join(now.plan.schema.differences(new.plan.schema))
-    elif new.bundle.labels != now.bundle.labels or new.bundle.experts != now.bundle.experts:
-        reason = "its labels or experts differ from those of the model that trades"
+    if event.version == now.version:
+        differences = ["this version trades already"]
     else:
-        vitals, changes = engine.run.swap(new, engine.minute)
-        beside.vitals += vitals
-        beside.changes += changes
+        differences = ["this version is not loaded"] if new is None else now.differences(new)
+    if new is None or differences:
+        beside.refusals.append(_refusal(engine, model_subject(event.version), "; ".join(differences)))
         return
-    beside.refusals.append(_refusal(engine, f"model {event.version}", reason))
+    vitals, changes = engine.run.swap(new, engine.minute)
+    beside.vitals += vitals
+    beside.changes += changes
 
 
 def _change_universe(engine: "Engine", beside: Beside, event: UniverseChanged) -> None:

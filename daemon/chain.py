@@ -12,7 +12,16 @@ from typing import Final
 
 import msgspec
 
-from daemon.events import AnyEvent, BatchRecord, Event, EventRecord, Instrument
+from daemon.events import (
+    AnyEvent,
+    BatchRecord,
+    Event,
+    EventRecord,
+    Instrument,
+    ModelChanged,
+    Refusal,
+    model_subject,
+)
 
 DIGEST_BYTES: Final = 32
 
@@ -87,6 +96,23 @@ def read_event(record: EventRecord) -> AnyEvent:
     """Return the event that `record` holds."""
     event: AnyEvent = _event_decoder.decode(record.payload)
     return event
+
+
+def swapped_in(events: Iterable[EventRecord], refusals: Iterable[Refusal]) -> str | None:
+    """Return the version of the model that trades from a batch on, if that batch's events brought one in.
+
+    Args:
+        events: Of the batch.
+        refusals: Of the batch; a version that is refused there did not come.
+    """
+    refused = {refusal.subject for refusal in refusals}
+    version = None
+    for record in events:
+        if record.kind == ModelChanged.__name__:
+            event = read_event(record)
+            if isinstance(event, ModelChanged) and model_subject(event.version) not in refused:
+                version = event.version
+    return version
 
 
 def _hash(content: bytes) -> bytes:

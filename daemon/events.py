@@ -358,6 +358,11 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     reason: str
 
 
+def model_subject(version: str) -> str:
+    """Return the subject of a refusal to let a version of the model trade."""
+    return f"model {version}"
+
+
 class Book(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """The account after a minute. Decimals in quote currency; `best` and `worst` are the equity's band.
 

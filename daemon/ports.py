@@ -77,8 +77,11 @@ class TapeWriter(Protocol):
         batches: Sequence[BatchRecord],
         snapshot: Snapshot | None = None,
         diagnostics: Diagnostics = NO_DIAGNOSTICS,
+        models: Mapping[str, Files] | None = None,
     ) -> None:
         """Commit a group of batches, the snapshot after its last one, and what is kept beside them.
+
+        Of `models`, bundles by version, those stay that the batches' `ModelChanged` bring in.
 
         Raises:
             TapeError: The group is not on the tape; the error says why (full disk, lost lock, ...).
@@ -105,8 +108,8 @@ class TapeReader(Protocol):
     def instruments(self) -> tuple[Instrument, ...]:
         """The run's instruments by id (their position)."""
 
-    def model_files(self) -> Files:
-        """The bundle that traded from the start."""
+    def model_files(self, version: str | None = None) -> Files:
+        """The files of a version of the model; default: of the one that traded from the start."""
 
     def warmup(self, max_minutes: int) -> Iterator[bytes]:
         """Yield the warm-up bars in packed `BAR_RECORD` blocks ascending by (minute, instrument)."""
@@ -126,6 +129,13 @@ class ModelStore(Protocol):
 
     def load(self, uri: str) -> tuple[str, Files]:
         """Return (version, files) of `models:/NAME@ALIAS`, `models:/NAME/VERSION` or a folder.
+
+        Raises:
+            ModelNotFoundError: There is none; says what there is.
+        """
+
+    def version_of(self, uri: str) -> str:
+        """Return the version that `load` would return, without its files.
 
         Raises:
             ModelNotFoundError: There is none; says what there is.

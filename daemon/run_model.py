@@ -87,6 +87,33 @@ class RunModel:
             self.bundle.experts, learners, self.bundle.calibrators, blend, self.labeller.span, n_instruments
         )
 
+    def differences(self, other: "RunModel") -> list[str]:
+        """Say what keeps `other` from taking over from this one in the middle of a run; nothing if nothing.
+
+        Windows go on and labels that are under way mature, so both have to compute the same features of the
+        same instruments, and predict the same. Quanta may differ: a run keeps those that it began with.
+        """
+        ours, theirs = self.bundle, other.bundle
+        found = self.plan.schema.differences(other.plan.schema)
+        found += [
+            f"{name} is {before} here and {after} in the model"
+            for name, before, after in (
+                ("features.sigma_bars", ours.features.sigma_bars, theirs.features.sigma_bars),
+                ("features.min_members", self.plan.min_members, other.plan.min_members),
+                ("features.benchmark", self.plan.benchmark, other.plan.benchmark),
+                ("the reference list", _listed(self.plan.reference), _listed(other.plan.reference)),
+                ("the list of experts", _listed(ours.experts), _listed(theirs.experts)),
+            )
+            if before != after
+        ]
+        now, new = ours.labels.model_dump(), theirs.labels.model_dump()
+        found += [
+            f"labels.{name} is {now[name]} here and {new[name]} in the model"
+            for name in now
+            if now[name] != new[name]
+        ]
+        return found
+
     def raw(
         self,
         minute: IntArray,
@@ -155,6 +182,10 @@ def assemble(
         signals=signals,
         blend=settings.blend,
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "empty"
 
 
 def _expert(name: str, bundle: Bundle, outside: Outside) -> Expert | Learner | None:

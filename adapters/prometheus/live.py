@@ -66,6 +66,21 @@ LIVE_FAMILIES: Final = (
 )
 """Those of a live run alone."""
 
+MODEL_FAMILIES: Final = (
+    Family(
+        "model_swaps_total",
+        "counter",
+        "Versions of the model that the alias moved to, by what became of them: swapped, refused.",
+        ("result",),
+    ),
+    Family(
+        "model_swapped_timestamp_seconds", "gauge", "Since when the version that trades does, if swapped in."
+    ),
+    Family("model_registry_reachable", "gauge", "1 if the model's registry answered when last asked."),
+    Family("model_registry_failures_total", "counter", "How often the model's registry did not answer."),
+)
+"""Those of a live run that watches its model's alias."""
+
 MQTT_FAMILIES: Final = (
     Family("mqtt_connected", "gauge", "1 while the MQTT broker is there."),
     Family("mqtt_messages_sent_total", "counter", "Messages that the broker has confirmed."),

@@ -43,6 +43,14 @@ class FolderStore:
         files = read_folder(folder)
         return version_of(files), files
 
+    def version_of(self, uri: str) -> str:
+        """Return the version of the bundle in the folder `uri`.
+
+        Raises:
+            ModelNotFoundError: There is no such folder, or it holds no bundle.
+        """
+        return self.load(uri)[0]
+
     def register(self, name: str, alias: str | None, files: Files, metrics: Mapping[str, float]) -> str:
         """Write the files into the folder and return their version; names, aliases and metrics have no place.
 

@@ -69,13 +69,8 @@ class MlflowStore:
             ModelNotFoundError: There is none; says what there is.
             UserError: The address cannot be reached, or is no MLflow's.
         """
-        parts = _ADDRESS.fullmatch(uri)
-        if parts is None:
-            raise ModelNotFoundError(
-                f"{uri!r} is no model's address: write models:/NAME@ALIAS, models:/NAME/VERSION, or a folder."
-            )
         with _speaking(self._address):
-            found = self._version(uri, parts["name"], parts["alias"], parts["version"])
+            found = self._version(uri)
             from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - see the module
 
             with tempfile.TemporaryDirectory() as elsewhere:
@@ -86,6 +81,19 @@ class MlflowStore:
                     tracking_uri=self._address,
                 )
                 return str(found.version), read_folder(Path(folder))
+
+    def version_of(self, uri: str) -> str:
+        """Return the version that an address points at now; asked once, for this is asked again and again.
+
+        Raises:
+            ModelNotFoundError: There is none; says what there is.
+            UserError: The address cannot be reached, or is no MLflow's.
+        """
+        if self._is_local and not Path(self._address.removeprefix(SQLITE)).is_file():
+            # MLflow would make an empty one.
+            raise UserError(f"the registry {self._address} cannot be used: there is no such file.")
+        with _speaking(self._address), _asking_once():
+            return str(self._version(uri).version)
 
     def register(
         self,
@@ -216,13 +224,18 @@ class MlflowStore:
                 raise
         return str(self._client.create_model_version(name, source, run_id).version)
 
-    def _version(self, uri: str, name: str, alias: str | None, version: str | None) -> "ModelVersion":
+    def _version(self, uri: str) -> "ModelVersion":
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module
 
+        parts = _ADDRESS.fullmatch(uri)
+        if parts is None:
+            raise ModelNotFoundError(
+                f"{uri!r} is no model's address: write models:/NAME@ALIAS, models:/NAME/VERSION, or a folder."
+            )
         try:
-            if alias is not None:
-                return self._client.get_model_version_by_alias(name, alias)
-            return self._client.get_model_version(name, str(version))
+            if parts["alias"] is not None:
+                return self._client.get_model_version_by_alias(parts["name"], parts["alias"])
+            return self._client.get_model_version(parts["name"], parts["version"])
         except MlflowException as error:
             # MLflow calls a missing alias an invalid value.
             if error.error_code not in {_NOT_FOUND, "INVALID_PARAMETER_VALUE"}:

@@ -11,6 +11,7 @@ from adapters.tape import schema
 from adapters.tape.cells import Cell, bar_cells
 from adapters.tape.checksums import row_checksum
 from adapters.tape.database import WritableDatabase
+from adapters.tape.models import keep
 from daemon import chain
 from daemon.errors import BrokenBoundError
 from daemon.events import BAR_FLAG_WARMUP, BAR_RECORD, EventRecord, Instrument, Warmup
@@ -59,7 +60,7 @@ def begin(
             for place, one in enumerate(instruments)
         ],
     )
-    _insert_model(database, header["model_version"], files)
+    keep(database, header["model_version"], files)
 
 
 def events_digest(records: Sequence[EventRecord]) -> str:
@@ -69,14 +70,6 @@ def events_digest(records: Sequence[EventRecord]) -> str:
 
 def _insert_checked(database: WritableDatabase, table: Table, rows: Iterable[tuple[Cell, ...]]) -> None:
     database.insert(table, [(*row, row_checksum(table.name, row)) for row in rows])
-
-
-def _insert_model(database: WritableDatabase, version: str, files: Mapping[str, bytes]) -> None:
-    hashes = {name: chain.content_digest(content) for name, content in files.items()}
-    contents = {hashes[name]: content for name, content in files.items()}
-    database.insert(schema.model_file, contents.items())
-    rows = [(version, name, digest) for name, digest in hashes.items()]
-    _insert_checked(database, schema.model_version, rows)
 
 
 def _inserted(

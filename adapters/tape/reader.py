@@ -110,15 +110,18 @@ class TapeReader(ports.TapeReader):
         rows = self._checked(schema.instrument)
         return {row[0]: self._cell(read_text, row[2], "instrument.name") for row in rows}
 
-    def model_hashes(self) -> Mapping[str, str]:
-        """Return the first bundle's file names and the hex digests of their content."""
-        version = self._model_version()
+    def model_hashes(self, version: str | None = None) -> Mapping[str, str]:
+        """Return the file names of a version of the model and the hex digests of their content.
+
+        Default: the version that traded from the start. One that is not on the tape has no files.
+        """
+        version = self._model_version() if version is None else version
         return {name: digest for of, name, digest in self._checked(schema.model_version) if of == version}
 
-    def model_files(self) -> Mapping[str, bytes]:
-        """Return the bundle that traded from the start."""
+    def model_files(self, version: str | None = None) -> Mapping[str, bytes]:
+        """Return the files of a version of the model; default: of the one that traded from the start."""
         files = {}
-        for name, digest in self.model_hashes().items():
+        for name, digest in self.model_hashes(version).items():
             rows = self.fetch("SELECT content FROM model_file WHERE hash = ?", (digest,))
             content = rows[0][0] if rows else None
             if not isinstance(content, bytes) or chain.content_digest(content) != digest:

@@ -10,6 +10,7 @@ from adapters.tape.checksums import row_checksum
 from adapters.tape.database import Place
 from adapters.tape.diagnostics import insert as insert_diagnostics
 from adapters.tape.group import GroupRows
+from adapters.tape.models import keep_those_of
 from adapters.tape.opening import open_for_writing
 from adapters.tape.reader import TapeReader
 from adapters.tape.universe import Universe
@@ -117,6 +118,7 @@ class TapeWriter(ports.TapeWriter):
         batches: Sequence[BatchRecord],
         snapshot: Snapshot | None = None,
         diagnostics: Diagnostics = NO_DIAGNOSTICS,
+        models: Mapping[str, ports.Files] | None = None,
     ) -> None:
         """Commit a group of batches, and the snapshot after its last one where there is one.
 
@@ -124,6 +126,7 @@ class TapeWriter(ports.TapeWriter):
             batches: They follow the tape's newest batch without a gap; their digests are set.
             snapshot: The state after the last of them (after the newest on the tape, if there are none).
             diagnostics: What is kept beside them.
+            models: Bundles by version, for the `ModelChanged` among their events.
 
         Raises:
             TapeError: The group is not on the tape; the error says why (full disk, ...).
@@ -140,6 +143,7 @@ class TapeWriter(ports.TapeWriter):
         with self._database.transaction():
             for table, rows in group.rows():
                 self._database.insert(table, rows)
+            keep_those_of(self._database, batches, models or {})
             if snapshot is not None:
                 content = encode_snapshot(snapshot)
                 checksum = row_checksum("snapshot", (number, content))

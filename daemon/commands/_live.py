@@ -25,6 +25,7 @@ from daemon.commands._live_start import LiveStart
 from daemon.commands._serving import Feed as Shown
 from daemon.commands._serving import feed_for
 from daemon.commands._signals import on_signals
+from daemon.commands._swap import ModelWatch
 from daemon.commands._told import tell
 from daemon.commands._views import Watcher
 from daemon.diagnostics import Diagnostics, Indication
@@ -128,7 +129,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         if engine is None:
             yield None
             return
-        session = Session(engine, tape, end_minute)
+        session = Session(engine, tape, end_minute, ModelWatch(engine, tape_file, settings, model_uri))
         # Scrapes come by the machine's time, however fast a simulated exchange's passes.
         session.shown = None if server is None else feed_for(server, session.meter, SystemClock())
         watching = session.watched_by(onlookers or LOGGED)
@@ -145,6 +146,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
             await stack.enter_async_context(link.running())
         if control is not None:
             await stack.enter_async_context(control.serving())
+        await stack.enter_async_context(session.models.running(session.live.submit))
         if isinstance(clock, FollowingClock):
             clock.settled = partial(session.live.settled, HISTORY_PATIENCE_S)
         yield session
@@ -157,15 +159,17 @@ class Session:
         engine: At the tape's end.
         tape_place: Where it is written.
         live: The run.
+        models: Watches which version is to trade.
         watcher: What it came to.
         shown: Serves its figures, where the settings say so.
     """
 
     live: LiveRun
 
-    def __init__(self, engine: Engine, tape: TapeWriter, end_minute: int | None) -> None:
+    def __init__(self, engine: Engine, tape: TapeWriter, end_minute: int | None, models: ModelWatch) -> None:
         self.engine = engine
         self.tape_place = tape.place
+        self.models = models
         self._tape = tape
         with TapeReader(tape.place) as reader:
             last = reader.last_batch()
@@ -176,6 +180,7 @@ class Session:
         self.watcher = Watcher(engine, start, end_minute or start + 1, book)
         shown = engine.run.settings.metrics.max_instruments
         self.meter = LiveMeter(engine, self.watcher, shown, self.first_minute, book)
+        self.meter.models = models
         self.shown: Shown | None = None
 
     def commit(
@@ -183,13 +188,13 @@ class Session:
     ) -> None:
         """Write a group; on the engine's thread."""
         if batches or snapshot is not None or diagnostics:
-            self._tape.append(batches, snapshot, diagnostics)
+            self._tape.append(batches, snapshot, diagnostics, self.models.offered)
             if self.shown is not None:
                 self.shown.note_commit(snapshot)
 
     def watched_by(self, onlookers: Onlookers) -> Onlookers:
         """Return onlookers that see batches after the figures have, and whose stages are measured."""
-        sinks = (self.watcher.see, *onlookers.sinks)
+        sinks = (self.watcher.see, self.models.see, *onlookers.sinks)
         if self.shown is None:
             return replace(onlookers, sinks=sinks)
         return replace(onlookers, sinks=(*sinks, self.shown.see), timed=self.shown.timed)

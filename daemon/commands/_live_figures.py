@@ -12,6 +12,7 @@ from daemon.ports import Figures
 if TYPE_CHECKING:
     from daemon.commands._control import Control
     from daemon.commands._mqtt import MqttLink
+    from daemon.commands._swap import ModelWatch
 
 
 class LiveMeter(Meter):
@@ -20,13 +21,14 @@ class LiveMeter(Meter):
     live: LiveRun | None = None
     link: "MqttLink | None" = None
     control: "Control | None" = None
+    models: "ModelWatch | None" = None
 
     def figures(self) -> Figures:
         """Return all figures as of the batches seen."""
         found = super().figures()
         if self.live is not None:
             found = {**found, **live_series(self.live, self._shown)}
-        for other in (self.link, self.control):
+        for other in (self.models, self.link, self.control):
             found = found if other is None else {**found, **other.figures()}
         return found
 

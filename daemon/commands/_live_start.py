@@ -14,7 +14,7 @@ from daemon.bars.fetched import FetchedBars
 from daemon.bars.lane import HELD_MINUTES, lane_starts
 from daemon.bars.sequencer import Sequencer
 from daemon.commands._exchanges import by_venue
-from daemon.commands._model import LoadedModel, open_model
+from daemon.commands._model import RUN_FILES, LoadedModel, open_model, with_run_files
 from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
 from daemon.commands._warmth import tell_who_is_cold
 from daemon.engine import Engine
@@ -127,7 +127,10 @@ class LiveStart:
     def _resumed(self) -> Engine:
         with TapeReader(self._tape_file) as reader:
             source = TapeSource(reader)
-            loaded = open_model(self._model_uri, self._settings, source.instruments)
+            # From the tape alone: the registry may be away, or point elsewhere by now, which is a swap.
+            files = {name: content for name, content in reader.model_files().items() if name not in RUN_FILES}
+            version = reader.header()["model_version"]
+            loaded = with_run_files(version, files, self._settings, source.instruments)
             self._first_minute = int(reader.header()["first_minute"])
             run = self._run(source, loaded)
             engine = run.engine()

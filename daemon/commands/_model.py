@@ -24,6 +24,12 @@ SIGNALS_FILE: Final = "signals.parquet"
 FUNDING_FILE: Final = "funding.parquet"
 """Under this name a run's funding stands there."""
 
+RUN_FILES: Final = {
+    SIGNALS_FILE: "signals (experts.signals.file)",
+    FUNDING_FILE: "funding (costs.funding_file)",
+}
+"""What a tape keeps beside the bundle's files, of the version that traded from the start alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -51,6 +57,18 @@ def open_model(uri: str, settings: Settings, instruments: Sequence[Instrument]) 
     from adapters.registry import open_store
 
     version, files = open_store(uri, settings.model.registry).load(uri)
+    return with_run_files(version, files, settings, instruments)
+
+
+def with_run_files(
+    version: str, files: Files, settings: Settings, instruments: Sequence[Instrument]
+) -> LoadedModel:
+    """Make a bundle ready together with the files that the settings name.
+
+    Raises:
+        BundleError: It is damaged, or does not fit this version.
+        SettingsError: The signals or funding file cannot be read, or has no funding of any instrument.
+    """
     signals = settings.experts.signals
     if signals.enabled and signals.file:
         files = {**files, SIGNALS_FILE: _read(Path(signals.file), "experts.signals.file")}

@@ -12,7 +12,8 @@ import structlog
 
 from daemon import chain, playback
 from daemon.bars.grid import Grid
-from daemon.commands._model import FUNDING_FILE, SIGNALS_FILE
+from daemon.commands._model import RUN_FILES
+from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
 from daemon.errors import TapeDamagedError, TapeMismatchError
 from daemon.events import (
@@ -54,12 +55,6 @@ WHAT_DIFFERS: Final = {
     "first_minute": "first decided minute (--from)",
     "experts": "experts of the model",
 }
-
-RUN_FILES: Final = {
-    SIGNALS_FILE: "signals (experts.signals.file)",
-    FUNDING_FILE: "funding (costs.funding_file)",
-}
-"""What a tape keeps beside the bundle's files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +160,7 @@ def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
         TapeDamagedError: A batch after the snapshot does not come out again as it is stored.
     """
     _demand_same(run, reader)
+    models = TapeModels(reader, run.settings)
     before, now = _machine_of(reader), dict(run.machine)
     snapshot = reader.snapshot()
     if snapshot is None:
@@ -172,9 +168,10 @@ def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
             engine.warm(minutes)
         engine.begin(reader.genesis(), max((record.seq for record in reader.begin_events()), default=0))
     else:
+        models.supply(engine, str(snapshot.state["model"]))
         rows = run.model.plan.history_rows
         engine.restore(snapshot, *history(reader, run.instruments, snapshot, rows))
-    _follow(engine, reader, run.chunk_minutes, same_machine=before == now)
+    _follow(engine, reader, models, run.chunk_minutes, same_machine=before == now)
     if before != now:
         structlog.get_logger().warning("arithmetic_changed", before=before, after=now, batch=engine.batch)
         engine.apply(ArithmeticChanged(before=before, after=now))
@@ -234,10 +231,13 @@ def warmup_minutes(
         yield playback.unpacked(rows, at, minute, np.zeros(len(minute), np.bool_), len(instruments))
 
 
-def _follow(engine: Engine, reader: "TapeReader", chunk_minutes: int, *, same_machine: bool) -> None:
+def _follow(
+    engine: Engine, reader: "TapeReader", models: TapeModels, chunk_minutes: int, *, same_machine: bool
+) -> None:
     """Decide the tape's batches after the engine's once more; they must come out as they are stored."""
     stored = reader.batches(engine.batch)
     items = playback.inputs(reader.batches(engine.batch), engine.run.names, chunk_minutes)
+    items = models.supplied(engine, items)
     with ThreadPoolExecutor(1) as trees:
         for records, _ in outcomes(engine, items, trees):
             for record, before in zip(records, stored, strict=False):

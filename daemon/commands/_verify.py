@@ -13,6 +13,7 @@ from adapters.tape.reader import TapeReader
 from daemon import chain, playback
 from daemon.commands._model import from_files
 from daemon.commands._run import CHUNK_ROWS, MACHINE_KEYS, machine, warmup_minutes
+from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
 from daemon.errors import PapertapeError, TapeDamagedError
 from daemon.events import AnyEvent, ArithmeticChanged, BatchRecord, Minutes
@@ -89,7 +90,8 @@ class _Again:
         engine.begin(reader.genesis(), max((record.seq for record in reader.begin_events()), default=0))
         stored = reader.batches()
         with Progress("computing again", n_batches) as progress, ThreadPoolExecutor(1) as trees:
-            for records, _ in outcomes(engine, _inputs(reader, engine), trees):
+            items = TapeModels(reader, engine.run.settings).supplied(engine, _inputs(reader, engine))
+            for records, _ in outcomes(engine, items, trees):
                 for record in records:
                     before = next(stored)
                     self._note_machine(before)

@@ -115,9 +115,18 @@ class TrainingSettings(Section):
 
 
 class ModelSettings(Section):
-    """Which model trades."""
+    """Which model trades. Only `uri` and `registry` need a restart."""
+
+    reload = "hot"
+    needs_restart = ("uri", "registry")
 
     uri: str = Field(
         "models:/papertape@champion", description="models:/NAME@ALIAS, models:/NAME/VERSION, or a folder."
     )
     registry: str = Field("sqlite:///var/mlflow.db", description="MLflow tracking and registry address.")
+    watch_seconds: float = Field(
+        30.0,
+        ge=0.0,
+        le=86_400.0,
+        description="Seconds between looks at what uri points to: another version is swapped in; 0: never.",
+    )

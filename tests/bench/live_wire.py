@@ -24,6 +24,7 @@ from adapters.simulator.follower import FollowingClock
 from adapters.tape.writer import TapeWriter
 from daemon.bars.sequencer import Sequencer
 from daemon.commands._live import HISTORY_PATIENCE_S, LOGGED, Session
+from daemon.commands._swap import ModelWatch
 from daemon.engine import Engine
 from daemon.events import BAR_RECORD, BatchRecord, Instrument
 from daemon.live import LiveRun
@@ -124,7 +125,10 @@ async def _run(
         venue = venue_of("binance", f"ws://{address}/stream", f"http://{address}")
         symbols = [name.partition(":")[2] for name in names]
         feed = TimedFeed(venue, symbols, clock, Random(1), FeedRules())
-        session, stopwatch = Session(engine, tape, None), Stopwatch(feed, n_minutes, stop)
+        session, stopwatch = (
+            Session(engine, tape, None, ModelWatch(engine, tape.path, settings, "model")),
+            Stopwatch(feed, n_minutes, stop),
+        )
         sequencer = Sequencer(settings, instruments, {"binance": names}, first, clock.now_ms())
         seeing = session.watched_by(LOGGED)
         onlookers = replace(seeing, sinks=(*seeing.sinks, stopwatch.see), timed=stopwatch.timed)

@@ -221,7 +221,8 @@ def test_a_model_with_other_labels_is_refused() -> None:
     engine.library["3"] = replace(other, bundle=replace(other.bundle, labels=labels))
     engine.apply(ModelChanged(version="3", files={}))
     (record,) = decided(engine, [traded(1)])[0]
-    assert "labels or experts differ" in record.refusals[0].reason
+    assert record.refusals[0].subject == "model 3"
+    assert record.refusals[0].reason == "labels.threshold_sigma is 0.5 here and 0.7 in the model"
 
 
 def test_instruments_leave_and_join_between_two_minutes() -> None:
