@@ -47,6 +47,23 @@ def decode_snapshot(content: bytes) -> Snapshot:
     return Snapshot(batch=batch, seq=seq, minute=minute, version=version, state=_restored(state))
 
 
+def encode_plain(state: object) -> bytes:
+    """Return plain data (numbers, text, bytes, arrays, Decimals, lists, mappings) as compressed bytes."""
+    return zlib.compress(msgspec.msgpack.encode(_plain(state)), 1)
+
+
+def decode_plain(content: bytes) -> Any:
+    """Return what `encode_plain` was given; tuples come back as lists.
+
+    Raises:
+        TapeDamagedError: The bytes are no such data.
+    """
+    try:
+        return _restored(msgspec.msgpack.decode(zlib.decompress(content), strict=False))
+    except (msgspec.DecodeError, zlib.error) as error:
+        raise TapeDamagedError(f"plain data on the tape cannot be read ({error})") from error
+
+
 def _pair(content: bytes, read: Callable[[bytes], Any]) -> tuple[Any, Any]:
     try:
         first, second = read(content)

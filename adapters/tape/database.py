@@ -36,6 +36,9 @@ class Database(Protocol):
     def size_bytes(self) -> int:
         """Return the room that the tape takes."""
 
+    def used_bytes(self) -> int:
+        """Return the size of what is on the tape: its room less what is free in it for new rows."""
+
     def close(self) -> None:
         """Let go of it. Harmless when called twice."""
 
@@ -51,6 +54,15 @@ class WritableDatabase(Database, Protocol):
 
     def replace(self, table: Table, rows: Iterable[Sequence[Cell]]) -> None:
         """Insert whole rows in place of those with the same keys."""
+
+    def change(self, statement: Statement, cells: Sequence[object] = ()) -> None:
+        """Run a statement that changes or deletes rows."""
+
+    def give_back(self, *, whole: bool = False) -> None:
+        """Return some of the room that is free to the system, or all of it however long that takes.
+
+        Outside a transaction.
+        """
 
     def abandon(self) -> None:
         """Let go of a tape that was never begun: what this connection made for it goes again."""

@@ -9,6 +9,7 @@ from adapters.tape import schema
 from adapters.tape.beginning import BEGIN_BATCH, EVENTS_KEY, events_digest
 from adapters.tape.checksums import row_checksum
 from adapters.tape.findings import Finding
+from adapters.tape.pruned import kept_events
 from adapters.tape.reader import TapeReader
 from adapters.tape.records import PART_TABLES
 from adapters.tape.statements import whole
@@ -26,6 +27,8 @@ _CHECKED: Final = (
     schema.revision,
     schema.arrival,
     schema.indication,
+    schema.pruned,
+    schema.day_summary,
 )
 """Tables whose rows carry a checksum."""
 
@@ -59,6 +62,7 @@ def check_intact(reader: TapeReader, progress: Callable[[int], None] | None = No
         lambda: _checksums(reader),
         lambda: _model_files(reader),
         lambda: _begin_events(reader),
+        lambda: _kept_events(reader),
         lambda: _warmup(reader, walk),
         walk.findings,
         lambda: _model_versions(reader, walk),
@@ -105,10 +109,19 @@ def _begin_events(reader: TapeReader) -> Iterator[Finding]:
         yield Finding("the events from before the first batch do not match the header", table="event")
 
 
+def _kept_events(reader: TapeReader) -> Iterator[Finding]:
+    pruned = reader.pruned()
+    if pruned is not None and events_digest(kept_events(reader, pruned.batch)) != pruned.events:
+        yield Finding("the events from before the first batch that is left do not match", table="event")
+
+
 def _warmup(reader: TapeReader, walk: Walk) -> Iterator[Finding]:
     found = reader.warmup_event()
     blocks = walk.counted(reader.warmup(_WARMUP_MINUTES))
-    if found is not None and chain.warmup_digest(blocks) != found[1].digest:
+    if reader.pruned() is not None:
+        for _ in blocks:
+            pass  # some of them are gone; those that are left are counted
+    elif found is not None and chain.warmup_digest(blocks) != found[1].digest:
         yield Finding("the warm-up bars do not match the digest of their event", table="bar")
 
 
@@ -138,10 +151,12 @@ def _joined(reader: TapeReader, walk: Walk) -> Iterator[Finding]:
 
 def _strays(reader: TapeReader, walk: Walk) -> Iterator[Finding]:
     """Rows that belong to nothing: no step before this one has read them."""
+    pruned = reader.pruned()
+    last_gone = pruned.batch if pruned else BEGIN_BATCH
     for table in (*(part.table for part in PART_TABLES), schema.event):
         statement = f"SELECT DISTINCT batch FROM {table.name} WHERE batch NOT IN (SELECT number FROM batch)"  # noqa: S608 - our own table's name
         for (number,) in reader.fetch(statement, ()):
-            if table is not schema.event or number != BEGIN_BATCH:
+            if table is not schema.event or not BEGIN_BATCH <= number <= last_gone:
                 yield Finding(
                     f"{table.name} has rows of batch {number!r}, which there is not", table=table.name
                 )

@@ -13,6 +13,7 @@ from adapters.tape.checksums import row_checksum
 from adapters.tape.database import Database, Place, Row
 from adapters.tape.opening import open_for_reading
 from adapters.tape.pages import StoredBatch, after_events, pages
+from adapters.tape.pruned import Pruned, day_summaries
 from adapters.tape.records import event_of
 from adapters.tape.seeking import batch_before, first_needed
 from adapters.tape.statements import Statement, between, whole
@@ -192,6 +193,14 @@ class TapeReader(ports.TapeReader):
         packed: bytes = self._cell(lambda cells, _: packed_bars(cells)[0].tobytes(), rows, "bar")
         return packed
 
+    def pruned(self) -> Pruned | None:
+        """Return where batches were taken away, or None from a tape that is whole."""
+        return Pruned.of(self)
+
+    def day_summaries(self) -> Iterator[bytes]:
+        """Yield what is kept of the days whose batches are gone, ascending."""
+        return day_summaries(self)
+
     def stored(self, after: int = 0) -> Iterator[StoredBatch]:
         """Yield the batches with a number greater than `after` as they stand, readable or not."""
         universe = self.universe_after(after)
@@ -202,9 +211,13 @@ class TapeReader(ports.TapeReader):
     def batches(self, after: int = 0) -> Iterator[BatchRecord]:
         """Yield the batches with a number greater than `after`, ascending, with bounded memory.
 
+        Those that were pruned are passed over.
+
         Raises:
             TapeDamagedError: One is missing or cannot be read; names batch and field.
         """
+        pruned = self.pruned()
+        after = max(after, pruned.batch if pruned else 0)
         for batch in self.stored(after):
             after += 1
             if batch.number != after:
@@ -218,6 +231,18 @@ class TapeReader(ports.TapeReader):
             return None
         (batch,) = self.stored(newest - 1)
         return batch.read()
+
+    def oldest_snapshot(self) -> Snapshot:
+        """Return the oldest snapshot; every tape that was pruned has one.
+
+        Raises:
+            TapeDamagedError: There is none, or it does not match its checksum.
+        """
+        ((oldest,),) = self.fetch("SELECT min(batch) FROM snapshot")
+        found = None if oldest is None else self.snapshot(oldest)
+        if found is None:
+            raise self.damage("it has no snapshot")
+        return found
 
     def snapshot(self, at_most: int | None = None) -> Snapshot | None:
         """Return the newest snapshot (after batch `at_most` or earlier), or None.

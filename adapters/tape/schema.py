@@ -24,7 +24,7 @@ from sqlalchemy.types import TypeEngine
 
 from daemon.errors import TapeVersionError
 
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 """The newest migration: the schema this version writes and reads."""
 
 metadata = MetaData()
@@ -264,6 +264,35 @@ tip = Table(
     _required("checksum", LargeBinary),
 )
 """One row: the end of the chain, which tells a tape that lost its last batches from one that had none."""
+
+
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    _required("batch", BigInteger),
+    _required("seq", BigInteger),
+    _required("minute", BigInteger),
+    _required("digest", LargeBinary),
+    _required("events", Text),
+    _required("life", LargeBinary),
+    _required("pruned_ms", BigInteger),
+    _required("checksum", LargeBinary),
+)
+"""One row where retention took batches away: the newest of them, from whose digest the chain goes on.
+
+`events` is the digest of older events that stay, `life` what a report needs of the batches that are gone,
+beside the rows of `day_summary`.
+"""
+
+day_summary = Table(
+    "day_summary",
+    metadata,
+    Column("day", Key, primary_key=True, autoincrement=False),
+    _required("content", LargeBinary),
+    _required("checksum", LargeBinary),
+)
+"""What a report needs of each UTC day whose batches are gone; days count from the epoch."""
 
 
 def demand_this_revision(found: str, place: object) -> None:

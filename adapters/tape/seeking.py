@@ -20,9 +20,13 @@ _SLICE: Final = 32_768
 def batch_before(database: Database, minute: int) -> int:
     """Return the number of the newest batch of an earlier minute than `minute`, or 0.
 
-    Numbers and minutes rise together, so halving finds it and no index is kept for it.
+    Where batches were pruned, the newest of those stands for what is not there. Numbers and minutes rise
+    together, so halving finds it and no index is kept for it.
     """
-    low, ((high,),) = 0, database.fetch("SELECT coalesce(max(number), 0) FROM batch")
+    low: int
+    high: int
+    ends = "SELECT coalesce(min(number) - 1, 0), coalesce(max(number), 0) FROM batch"
+    ((low, high),) = database.fetch(ends)
     while low < high:
         middle = (low + high + 1) // 2
         found = database.fetch("SELECT minute FROM batch WHERE number = ?", (middle,))

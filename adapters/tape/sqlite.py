@@ -16,6 +16,12 @@ from adapters.tape.sqlite_errors import explained
 from adapters.tape.statements import Statement, Texts
 
 _FETCH_ROWS = 1_024
+_GIVEN_PAGES: Final = 256
+"""So many free pages are given back at a time: some milliseconds."""
+
+_INCREMENTAL: Final = 2
+"""SQLite's number of the mode in which free pages can be cut off."""
+
 TEXTS: Final = Texts(sqlite.dialect(paramstyle="qmark"))
 """The tape's statements as SQLite takes them."""
 
@@ -80,6 +86,13 @@ class SqliteDatabase:
         log = self._path.with_name(self._path.name + "-wal")
         return sum(file.stat().st_size for file in (self._path, log) if file.exists())
 
+    def used_bytes(self) -> int:
+        """Return the size of the pages that are not free."""
+        (((pages,),), ((free,),), ((size,),)) = (
+            self.fetch(f"PRAGMA {name}") for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int(pages - free) * int(size)
+
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Run the block in one transaction: all of it or nothing is on the tape afterwards."""
@@ -104,6 +117,29 @@ class SqliteDatabase:
         """Insert whole rows in place of those with the same keys."""
         with explained(self._path):
             self._connection.executemany(TEXTS.replacement(table), rows)
+
+    def change(self, statement: Statement, cells: Sequence[object] = ()) -> None:
+        """Run a statement that changes or deletes rows."""
+        with explained(self._path):
+            self._connection.execute(TEXTS.of(statement), cells)
+
+    def give_back(self, *, whole: bool = False) -> None:
+        """Cut free pages off the file's end, moving others into gaps.
+
+        A tape that was made before retention keeps its free pages for new rows; asked to give back all, it is
+        written anew once, which wants as much room again, and gives pages back from then on.
+        """
+        ((mode,),) = self.fetch("PRAGMA auto_vacuum")
+        if mode == _INCREMENTAL:
+            with explained(self._path):
+                # Each page is a step without a row, of which `execute` takes the first alone.
+                most = "" if whole else f"({_GIVEN_PAGES})"
+                self._connection.executescript(f"PRAGMA incremental_vacuum{most}")
+        elif whole:
+            self.change("PRAGMA auto_vacuum=INCREMENTAL")
+            self.change("VACUUM")
+        if whole:
+            self.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Let go of the file; a writer folds the log into it. Harmless when called twice."""

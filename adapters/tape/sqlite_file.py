@@ -122,6 +122,7 @@ def _prepare_schema(connection: sqlite3.Connection, path: Path) -> None:
     with explained(path):
         blank = _is_blank(connection)
         if blank:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             connection.execute("PRAGMA journal_mode=WAL")
         else:
             _demand_ours(connection, path)

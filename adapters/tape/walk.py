@@ -1,12 +1,13 @@
 """Walks the digest chain from the header to the tip and gathers what the events on the way promise."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Final, TypeVar
 
 from adapters.tape.checksums import PARTS, PartsChecksums, differing_parts
 from adapters.tape.findings import Finding
 from adapters.tape.group import backfilled
 from adapters.tape.pages import StoredBatch
+from adapters.tape.pruned import kept_events
 from adapters.tape.reader import TapeReader
 from adapters.tape.universe import Universe
 from daemon import chain
@@ -58,12 +59,7 @@ class Walk:
 
     def findings(self) -> Iterator[Finding]:
         """Yield each batch that is missing, unreadable, or does not follow from the one before it."""
-        number = 0
-        self._universe = self._reader.universe_after(0)
-        try:
-            self._previous = (self._reader.genesis(),)
-        except TapeDamagedError as error:
-            yield Finding(f"where the chain starts is unknown: {error}", table="header")
+        number = yield from self._from_the_start()
         for batch in self._reader.stored():
             if batch.number != number + 1:
                 yield Finding(f"batches {number + 1} to {batch.number - 1} are missing", "batch", number + 1)
@@ -73,6 +69,25 @@ class Walk:
             if self._progress and number % _TOLD_EVERY == 0:
                 self._progress(number)
         yield from self._of_tip(number)
+
+    def _from_the_start(self) -> Generator[Finding, None, int]:
+        """Find the digest that the chain goes on from, and return the number of the batch that it is of."""
+        self._universe = self._reader.universe_after(0)
+        try:
+            pruned = self._reader.pruned()
+            self._previous = (pruned.digest if pruned else self._reader.genesis(),)
+        except TapeDamagedError as error:
+            yield Finding(f"where the chain starts is unknown: {error}", table="header")
+            return 0
+        if pruned is None:
+            return 0
+        for record in kept_events(self._reader, pruned.batch):
+            event = chain.read_event(record)
+            if isinstance(event, UniverseChanged):
+                self._join(record.seq, event)
+            elif isinstance(event, ModelChanged):
+                self._kept.append(event)
+        return pruned.batch
 
     def _of_batch(self, batch: StoredBatch) -> Iterator[Finding]:
         record, stored = batch.record, batch.digest
@@ -107,14 +122,16 @@ class Walk:
             yield Finding(f"{batch.name}: event {record.seq} cannot be read: {error}", "event", batch.number)
             return
         if isinstance(event, UniverseChanged):
-            self._universe, fresh = self._universe.changed(event)
-            for key, one in fresh.items():
-                names = (one.name, one.quote, str(one.tick), str(one.lot), one.calendar)
-                self.joined[key] = (record.seq, *names)
+            self._join(record.seq, event)
         elif isinstance(event, Backfill):
             yield from self._of_backfill(batch, record.seq, event)
         elif isinstance(event, ModelChanged):
             self._kept.append(event)
+
+    def _join(self, seq: int, event: UniverseChanged) -> None:
+        self._universe, fresh = self._universe.changed(event)
+        for key, one in fresh.items():
+            self.joined[key] = (seq, one.name, one.quote, str(one.tick), str(one.lot), one.calendar)
 
     def _of_backfill(self, batch: StoredBatch, seq: int, event: Backfill) -> Iterator[Finding]:
         if not event.bars:

@@ -7,7 +7,7 @@ from typing import Final, Self
 from adapters.tape import schema
 from adapters.tape.beginning import begin
 from adapters.tape.checksums import row_checksum
-from adapters.tape.database import Place
+from adapters.tape.database import Place, WritableDatabase
 from adapters.tape.diagnostics import insert as insert_diagnostics
 from adapters.tape.group import GroupRows
 from adapters.tape.models import keep_those_of
@@ -54,6 +54,11 @@ class TapeWriter(ports.TapeWriter):
     def place(self) -> Place:
         """Where the tape is."""
         return self._place
+
+    @property
+    def database(self) -> WritableDatabase:
+        """What holds it, for those of this package that write beside this class."""
+        return self._database
 
     @property
     def begun(self) -> bool:

@@ -1,7 +1,7 @@
 """Drift by day for a report: a tape's features computed once more and counted, and what the blend said."""
 
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from daemon.vitals.drift_map import DriftMap, DriftMapFigures
 
 FEATURES: Final = "features"
 PREDICTIONS: Final = "predictions"
+
+History = Callable[[int], tuple[Iterable[Minutes | Backfill | UniverseChanged], tuple[str, ...]]]
+"""Returns inputs with so many rows of each lane, and the instruments that the run had when they begin."""
 
 
 class DriftByDay:
@@ -58,6 +61,30 @@ class DriftByDay:
         """Take minutes before the first decided one."""
         if self._again is not None:
             self._again.rows(minutes)
+
+    def restore(
+        self,
+        fields: Mapping[str, Any],
+        history: History,
+    ) -> None:
+        """Go on after a snapshot instead of from the run's start.
+
+        Args:
+            fields: What the snapshot holds of its inputs.
+            history: Returns the inputs up to it, with as many rows of each lane as asked for, and the names
+                of the instruments at their beginning.
+        """
+        names = tuple(fields["features"]["instruments"])
+        self._names = names
+        for one in self._maps.values():
+            one.regroup(names)
+        if self._again is not None:
+            try:
+                self._again.restore(fields, names, history)
+            except ValueError as error:
+                self._again = None
+                del self._maps[FEATURES]
+                self.none[FEATURES] = f"they cannot be computed again: {error}"
 
     def take(self, events: Iterable[EventRecord], minutes: Minutes) -> None:
         """Take minutes that follow each other, with refused bars; `events` came before the first of them."""
@@ -101,8 +128,19 @@ class _FeaturesAgain:
             bundle.features, bundle.reference, bundle.quanta, bundle.formulas
         )
         bundle.check_schema(self.plan.schema)
-        self._inputs = Inputs(self.plan, Labeller(bundle.labels), names)
+        self._labeller = Labeller(bundle.labels)
+        self._inputs = Inputs(self.plan, self._labeller, names)
         self._state = self._inputs.initial()
+
+    def restore(
+        self,
+        fields: Mapping[str, Any],
+        names: tuple[str, ...],
+        history: History,
+    ) -> None:
+        """Go on after a snapshot."""
+        self._inputs = Inputs(self.plan, self._labeller, names)
+        self._state = self._inputs.restore(fields, *history(self.plan.history_rows))
 
     def rows(self, minutes: Minutes) -> tuple[FeatureBlock, IntArray]:
         """Return the rows of the next minutes, and their epoch minutes (n_rows,)."""

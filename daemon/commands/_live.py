@@ -22,6 +22,7 @@ from daemon.commands._exchanges import by_venue
 from daemon.commands._health import beating, committing, health_of
 from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart
+from daemon.commands._retention import Retention, retention_of
 from daemon.commands._serving import Feed as Shown
 from daemon.commands._serving import feed_for
 from daemon.commands._signals import on_signals
@@ -130,6 +131,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
             yield None
             return
         session = Session(engine, tape, end_minute, ModelWatch(engine, tape_file, settings, model_uri))
+        session.retention = stack.enter_context(retention_of(engine, tape, clock.now_ms))
         # Scrapes come by the machine's time, however fast a simulated exchange's passes.
         session.shown = None if server is None else feed_for(server, session.meter, SystemClock())
         watching = session.watched_by(onlookers or LOGGED)
@@ -161,10 +163,12 @@ class Session:
         live: The run.
         models: Watches which version is to trade.
         watcher: What it came to.
+        retention: Keeps the tape within its limits.
         shown: Serves its figures, where the settings say so.
     """
 
     live: LiveRun
+    retention: Retention
 
     def __init__(self, engine: Engine, tape: TapeWriter, end_minute: int | None, models: ModelWatch) -> None:
         self.engine = engine
@@ -191,6 +195,7 @@ class Session:
             self._tape.append(batches, snapshot, diagnostics, self.models.offered)
             if self.shown is not None:
                 self.shown.note_commit(snapshot)
+            self.retention.after_commit(len(batches))
 
     def watched_by(self, onlookers: Onlookers) -> Onlookers:
         """Return onlookers that see batches after the figures have, and whose stages are measured."""

@@ -161,7 +161,7 @@ def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
     """
     _demand_same(run, reader)
     models = TapeModels(reader, run.settings)
-    before, now = _machine_of(reader), dict(run.machine)
+    before, now = machine_at(reader), dict(run.machine)
     snapshot = reader.snapshot()
     if snapshot is None:
         for minutes in run.warmup():
@@ -272,12 +272,12 @@ def _demand_same(run: Run, reader: "TapeReader") -> None:
         )
 
 
-def _machine_of(reader: "TapeReader") -> dict[str, str]:
-    """Return under which arithmetic the newest segment of a tape was made."""
+def machine_at(reader: "TapeReader", seq: int | None = None) -> dict[str, str]:
+    """Return under which arithmetic a tape was made at the input `seq`; at its end, if none is given."""
     machine = {key: reader.header()[key] for key in MACHINE_KEYS}
     for record in reader.events_of(ArithmeticChanged.__name__):
         event = chain.read_event(record)
-        if isinstance(event, ArithmeticChanged):
+        if isinstance(event, ArithmeticChanged) and (seq is None or record.seq <= seq):
             machine = dict(event.after)
     return machine
 

@@ -9,10 +9,18 @@ import click
 
 from adapters.host.progress import Progress
 from adapters.tape.intact import check_intact
+from adapters.tape.pruned import Pruned
 from adapters.tape.reader import TapeReader
 from daemon import chain, playback
 from daemon.commands._model import from_files
-from daemon.commands._run import CHUNK_ROWS, MACHINE_KEYS, machine, warmup_minutes
+from daemon.commands._run import (
+    CHUNK_ROWS,
+    MACHINE_KEYS,
+    history,
+    machine,
+    machine_at,
+    warmup_minutes,
+)
 from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
 from daemon.errors import PapertapeError, TapeDamagedError
@@ -20,6 +28,7 @@ from daemon.events import AnyEvent, ArithmeticChanged, BatchRecord, Minutes
 from daemon.playback import Difference
 from daemon.service import outcomes
 from daemon.settings import Settings
+from daemon.vitals.moment import clock
 
 MOST_SHOWN = 20
 
@@ -37,7 +46,7 @@ def demand_begun(reader: TapeReader) -> None:
 
 def intact(reader: TapeReader) -> bool:
     """Hash every stored row again and say what is not as it was written."""
-    n_batches = _length(reader)
+    n_batches, gone = _length(reader), _gone(reader)
     with Progress("hashing stored rows", n_batches) as progress:
         findings = list(check_intact(reader, progress.reach))
     for finding in findings[:MOST_SHOWN]:
@@ -45,7 +54,13 @@ def intact(reader: TapeReader) -> bool:
     if len(findings) > MOST_SHOWN:
         click.echo(f"... and {len(findings) - MOST_SHOWN} more")
     if not findings:
-        click.echo(f"intact: {n_batches:,} batches and everything beside them are as they were written")
+        n_left = n_batches - (gone.batch if gone else 0)
+        click.echo(f"intact: {n_left:,} batches and everything beside them are as they were written")
+        if gone is not None and gone.batch:
+            click.echo(
+                f"batches 1 to {gone.batch:,} were pruned, on {_day(gone.pruned_ms)}: the chain is verified "
+                f"from batch {gone.batch + 1:,}"
+            )
     return not findings
 
 
@@ -57,10 +72,13 @@ def reproduced(reader: TapeReader) -> bool:
     except (PapertapeError, ValueError, LookupError, ArithmeticError) as error:
         # Damaged rows can make anything fail, and that is what a check of a tape is asked to say.
         what = str(error) if isinstance(error, PapertapeError) else f"{type(error).__name__}: {error}"
-        click.echo(f"not reproduced: after batch {again.agreed:,} it could not be computed again: {what}")
+        last = again.start + again.agreed
+        click.echo(f"not reproduced: after batch {last:,} it could not be computed again: {what}")
         return False
     if difference is None:
-        click.echo(f"reproduced: {again.agreed:,} batches came out with the same bits, digest {_tip(reader)}")
+        since = f" from batch {again.start + 1:,}, after the oldest snapshot," if again.start else ""
+        came = "came out with the same bits, digest"
+        click.echo(f"reproduced: {again.agreed:,} batches{since} {came} {_tip(reader)}")
         return True
     click.echo(f"not reproduced: {difference}")
     click.echo(again.explanation())
@@ -71,12 +89,14 @@ class _Again:
     """A run computed again from its tape.
 
     Attributes:
+        start: The batch after which it is computed: that of the oldest snapshot where batches were pruned.
         agreed: How many batches came out as they are stored.
         made_under: What the machine computed with that made the batch now compared (`MACHINE_KEYS`).
     """
 
     def __init__(self, reader: TapeReader) -> None:
         self._reader = reader
+        self.start = 0
         self.agreed = 0
         self.made_under: dict[str, str] = {}
 
@@ -84,13 +104,21 @@ class _Again:
         """Return where the run parts from the tape of `n_batches`; None if it never does."""
         reader = self._reader
         engine = self._engine()
-        self.made_under = {key: reader.header()[key] for key in MACHINE_KEYS}
-        for minutes in warmup_minutes(reader, reader.instruments()):
-            engine.warm(minutes)
-        engine.begin(reader.genesis(), max((record.seq for record in reader.begin_events()), default=0))
-        stored = reader.batches()
+        models = TapeModels(reader, engine.run.settings)
+        if reader.pruned() is None:
+            self.made_under = {key: reader.header()[key] for key in MACHINE_KEYS}
+            for minutes in warmup_minutes(reader, reader.instruments()):
+                engine.warm(minutes)
+            engine.begin(reader.genesis(), max((record.seq for record in reader.begin_events()), default=0))
+        else:
+            snapshot = reader.oldest_snapshot()
+            rows = engine.run.model.plan.history_rows
+            models.supply(engine, str(snapshot.state["model"]))
+            engine.restore(snapshot, *history(reader, engine.run.instruments, snapshot, rows))
+            self.start, self.made_under = snapshot.batch, machine_at(reader, snapshot.seq)
+        stored = reader.batches(self.start)
         with Progress("computing again", n_batches) as progress, ThreadPoolExecutor(1) as trees:
-            items = TapeModels(reader, engine.run.settings).supplied(engine, _inputs(reader, engine))
+            items = models.supplied(engine, _inputs(reader, engine))
             for records, _ in outcomes(engine, items, trees):
                 for record in records:
                     before = next(stored)
@@ -99,7 +127,7 @@ class _Again:
                     if difference is not None:
                         return difference
                     self.agreed += 1
-                progress.reach(self.agreed)
+                progress.reach(self.start + self.agreed)
         return None
 
     def explanation(self) -> str:
@@ -143,7 +171,7 @@ def _between(key: str, stored: str, now: str) -> str:
 
 def _inputs(reader: TapeReader, engine: Engine) -> Iterator[AnyEvent | Minutes]:
     names = engine.run.names
-    return playback.inputs(reader.batches(), names, max(1, CHUNK_ROWS // len(names)))
+    return playback.inputs(reader.batches(engine.batch), names, max(1, CHUNK_ROWS // len(names)))
 
 
 def _length(reader: TapeReader) -> int:
@@ -152,6 +180,17 @@ def _length(reader: TapeReader) -> int:
         tip = reader.tip()
         return tip[0] if tip else 0
     return 0
+
+
+def _gone(reader: TapeReader) -> Pruned | None:
+    """Return what was pruned; nothing if it does not say."""
+    with contextlib.suppress(TapeDamagedError):
+        return reader.pruned()
+    return None
+
+
+def _day(epoch_ms: int) -> str:
+    return clock(epoch_ms // 60_000)
 
 
 def _tip(reader: TapeReader) -> str:

@@ -64,6 +64,24 @@ def export(file: Path, folder: Path) -> None:
         click.echo(f"{written}  {written.stat().st_size:,} bytes")
 
 
+@command.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--max-bytes", type=click.IntRange(min=1), help="Prune until what is left is smaller.")
+@click.option("--keep-days", type=click.FloatRange(min=0, min_open=True), help="Prune what is older.")
+def prune(file: Path, max_bytes: int | None, keep_days: float | None) -> None:
+    """Take the oldest batches off the tape FILE, up to a snapshot, while no run writes it.
+
+    What the windows of that snapshot need stays, and so does a summary of every day, for reports.
+    Verification begins at that snapshot from then on. A run prunes its own tape: see tape.max_bytes and
+    tape.keep_days.
+    """
+    from daemon.commands._pruning import prune as pruned
+
+    if max_bytes is None and keep_days is None:
+        raise click.UsageError("name a limit: --max-bytes, --keep-days or both")
+    click.echo(pruned(file, max_bytes, keep_days))
+
+
 def _lines(found: "Overview") -> list[tuple[str, str]]:
     names = ", ".join(found.instruments[:_NAMES_SHOWN])
     more = len(found.instruments) - _NAMES_SHOWN

@@ -135,7 +135,8 @@ class Settings(Section):
         elsewhere = dict.fromkeys(
             ("control", "feeds", "health", "log", "metrics", "model", "mqtt", "sealing"), True
         )
-        return self.model_dump_json(exclude={**elsewhere, "tape": {"path"}})
+        kept = {"path", "max_bytes", "keep_days"}
+        return self.model_dump_json(exclude={**elsewhere, "tape": kept})
 
     def canonical_json(self) -> str:
         """Return the settings as one JSON text; equal settings give equal text."""

@@ -10,9 +10,24 @@ from daemon.settings.section import Reload, Section
 class TapeSettings(Section):
     """Where the record of the run goes."""
 
+    reload: ClassVar[Reload] = "hot"
+    needs_restart: ClassVar[tuple[str, ...]] = ("path", "group_batches", "snapshot_batches")
+
     path: str = Field("var/papertape.tape", description="File of the SQLite tape.")
     group_batches: int = Field(4096, ge=1, description="Most batches of a replay in one transaction.")
     snapshot_batches: int = Field(4096, ge=1, description="A snapshot after every so many batches.")
+    max_bytes: int | None = Field(
+        None,
+        ge=1_000_000,
+        description="A live run keeps its tape below this size: the oldest batches leave it, summaries of "
+        "their days stay. null: without end.",
+    )
+    keep_days: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Batches older than this leave a live run's tape. null: they stay.",
+    )
 
 
 class MetricsSettings(Section):

@@ -1,8 +1,9 @@
 """A run's account day by day, from its batches alone: returns, profit by instrument, costs, closed trades."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 
@@ -159,6 +160,35 @@ class DayBook:
             returns.append(change if change == change else 0.0)  # noqa: PLR0124 - not NaN
             before = close
         return returns
+
+    def to_fields(self) -> dict[str, object]:
+        """Return the state as plain data."""
+        return {
+            "days": [asdict(day) for day in self.days],
+            "holdings": {
+                name: {
+                    **{part: getattr(holding, part) for part in Holding.__slots__},
+                    "trip": holding.trip and holding.trip.to_fields(),
+                }
+                for name, holding in self.holdings.items()
+            },
+            "trips": [asdict(trip) for trip in self.trips],
+            "order": list(self.order),
+            "first": dict(self.first),
+            "equity": self._equity,
+            "before": dict(self._before),
+        }
+
+    def restore(self, fields: Mapping[str, Any]) -> None:
+        """Take up again where `to_fields` stood."""
+        self.days = [Day(**day) for day in fields["days"]]
+        self.holdings = {
+            name: Holding(**{**parts, "trip": parts["trip"] and OpenTrip.from_fields(parts["trip"])})
+            for name, parts in fields["holdings"].items()
+        }
+        self.trips = [RoundTrip(**trip) for trip in fields["trips"]]
+        self.order, self.first = list(fields["order"]), dict(fields["first"])
+        self._equity, self._before = float(fields["equity"]), dict(fields["before"])
 
     def _take(self, fill: Fill) -> None:
         holding = self.holdings.setdefault(fill.instrument, Holding())

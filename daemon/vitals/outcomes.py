@@ -1,7 +1,8 @@
 """What experts said beside what came: confusion, reliability and ROC, from a tape's decisions and bars."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -116,6 +117,28 @@ class Outcomes:
         live = known & ~matured.catch_up
         for number in range(len(self.names)):
             self._count(number, values[live, number], matured.label[live].astype(np.int64))
+
+    def to_fields(self) -> dict[str, object]:
+        """Return the state as plain data, with what waits for its label."""
+        return {
+            "confusion": self._confusion.copy(),
+            "said": self._said.copy(),
+            "came": self._came.copy(),
+            "total": self._total.copy(),
+            "labels": self._state.to_fields(),
+            "pending": self._pending.to_fields(),
+            "ordinal": self._ordinal,
+        }
+
+    def restore(self, fields: Mapping[str, Any], n_instruments: int) -> None:
+        """Take up again where `to_fields` stood, with so many instruments."""
+        self._confusion, self._said, self._came, self._total = (
+            fields[name].copy() for name in ("confusion", "said", "came", "total")
+        )
+        self._state = self._labeller.restore(fields["labels"])
+        shape = (len(self.names), N_CLASSES)
+        self._pending = Pending.from_fields(self._labeller.span, n_instruments, shape, fields["pending"])
+        self._ordinal = int(fields["ordinal"])
 
     def figures(self) -> tuple[Outcome, ...]:
         """Return the counts so far, by expert, the blend last."""

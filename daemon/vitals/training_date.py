@@ -3,7 +3,9 @@
 A model knows the minutes it was trained on: what it earns there says nothing of what it will earn.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from daemon.events import MINUTES_PER_DAY, BatchRecord
 
@@ -67,6 +69,20 @@ class TrainingDate:
         if not after:
             self._at_date = self._equity
             self._days.add(record.minute // MINUTES_PER_DAY)
+
+    def to_fields(self) -> dict[str, object]:
+        """Return the state as plain data."""
+        return {
+            "at_date": self._at_date,
+            "equity": self._equity,
+            "minutes": list(self._minutes),
+            "days": sorted(self._days),
+        }
+
+    def restore(self, fields: Mapping[str, Any]) -> None:
+        """Take up again where `to_fields` stood."""
+        self._at_date, self._equity = float(fields["at_date"]), float(fields["equity"])
+        self._minutes, self._days = list(fields["minutes"]), set(fields["days"])
 
     def figures(self) -> Divided:
         """Return both parts; without a date everything counts as after it."""

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from adapters.tape.reader import TapeReader
+from adapters.tape.retention import Goal, Pruner
 from adapters.tape.sqlite import SqliteDatabase
 from adapters.tape.writer import TapeWriter
 from daemon import chain
@@ -246,3 +247,31 @@ def driver_of(tape: TapeReader | TapeWriter) -> sqlite3.Connection:
     database = tape._database
     assert isinstance(database, SqliteDatabase)
     return database.connection
+
+
+class PlainSummaries:
+    """Stands for what keeps a report's figures: the number and the minutes of what it took."""
+
+    def __init__(self, reader: TapeReader) -> None:
+        pruned = reader.pruned()
+        self.taken: list[int] = list(pruned.life) if pruned else []
+        self._ended = 0
+
+    def take(self, records: Sequence[BatchRecord]) -> None:
+        self.taken += [record.batch for record in records]
+
+    def ended_days(self) -> Iterator[tuple[int, bytes]]:
+        while self._ended < len(self.taken) // 10:
+            yield self._ended, bytes(self.taken[10 * self._ended : 10 * self._ended + 10])
+            self._ended += 1
+
+    def to_bytes(self) -> bytes:
+        return bytes(self.taken)
+
+
+def prune(path: Path, goal: Goal) -> None:
+    """Prune a tape, a batch a step."""
+    with TapeWriter(path) as writer:
+        pruner = Pruner(writer, PlainSummaries, step_bars=1)
+        while pruner.step(goal, now_ms=1_700_000_000_000):
+            pass

@@ -60,7 +60,8 @@ def test_a_changed_diagnostic_row_is_found(path: Path) -> None:
 def test_a_tape_of_the_schema_before_indications_is_brought_up_to_this_one(tmp_path: Path) -> None:
     sample = samples.write(tmp_path / "old.tape", n=3)
     with sqlite3.connect(sample.path) as connection:
-        connection.execute("DROP TABLE indication")
+        for table in ("indication", "pruned", "day_summary"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     connection.close()
     with TapeWriter(sample.path) as tape:

@@ -188,8 +188,8 @@ def test_the_file_says_what_it_is(sample: samples.Sample) -> None:
 def made_older(path: Path) -> None:
     """Take the file back to the schema before vitals."""
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("DROP TABLE vital_change")
-        connection.execute("DROP TABLE indication")
+        for table in ("vital_change", "indication", "pruned", "day_summary"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
 
 

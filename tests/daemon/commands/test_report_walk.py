@@ -1,13 +1,15 @@
 """One pass over a tape's batches: instruments that leave and join on the way, and features computed again."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from daemon.commands._drift_by_day import DriftByDay
-from daemon.commands._report import _Walk
+from daemon.commands._life import Life
 from daemon.events import Backfill, BatchRecord, Minutes, UniverseChanged, decision_dtype
 from daemon.features import Schema
+from daemon.vitals.curves import Curves
 from daemon.vitals.drift_map import DriftMap, DriftMapFigures
 from tests.runs import SETTINGS, bundle, decided, first_traded, fresh_engine, market, traded, without
 
@@ -32,7 +34,7 @@ def test_bars_are_counted_under_their_own_names_when_instruments_leave_and_come_
     second = decided(engine, [columns_of(minutes[30:50], [0, 2, 3])])[0]
     engine.apply(UniverseChanged(added=(market().instruments[1],)))
     third = decided(engine, [minutes[50:]])[0]
-    walk = _Walk(SETTINGS, market().instruments, engine.run.panel.names, 90, bundle(), by_day())
+    walk = life(engine.run.panel.names, 90)
     runs: list[tuple[list[BatchRecord], tuple[str, ...]]] = [
         (first, NAMES),
         (second, tuple(name for name in NAMES if name != LEAVING)),
@@ -47,20 +49,31 @@ def test_bars_are_counted_under_their_own_names_when_instruments_leave_and_come_
     assert walk.coverage.figures() == engine.run.coverage.figures()
 
 
+def life(experts: Sequence[str], n_batches: int) -> Life:
+    curves = Curves(n_batches, float(SETTINGS.run.capital))
+    return Life(SETTINGS, market().instruments, experts, None, curves)
+
+
+def take(walk: Life, drift: DriftByDay, run: list[BatchRecord]) -> None:
+    offered, minute, said = walk.take(run, NAMES)
+    drift.take(run[0].events, offered)
+    drift.hear(minute, said)
+
+
 def walked(records: list[BatchRecord], drift: DriftByDay) -> dict[str, DriftMapFigures]:
     """The drift of a walk over batches, in the runs that a tape is read in."""
     experts = fresh_engine().run.panel.names
-    walk = _Walk(SETTINGS, market().instruments, experts, len(records), bundle(), drift)
+    walk = life(experts, len(records))
     start = first_traded()
     for minutes in market().blocks(start - 600, start - 1, 211):
-        walk.warm(minutes)
+        drift.warm(minutes)
     run: list[BatchRecord] = []
     for record in records:
         if run and (record.events or len(run) == 170):
-            walk.take(run, NAMES)
+            take(walk, drift, run)
             run = []
         run.append(record)
-    walk.take(run, NAMES)
+    take(walk, drift, run)
     return drift.figures()
 
 

@@ -1,0 +1,56 @@
+"""Pruning a tape by hand, while no run writes it."""
+
+from pathlib import Path
+
+from adapters.clock import SystemClock
+from adapters.host.progress import Progress
+from adapters.tape.limits import Limits, goal_of
+from adapters.tape.reader import TapeReader
+from adapters.tape.retention import Pruner
+from adapters.tape.writer import TapeWriter
+from daemon.commands._model import from_files
+from daemon.commands._retention import LifeSummaries
+from daemon.errors import TapeVersionError
+from daemon.settings import Settings
+
+
+def prune(file: Path, max_bytes: int | None, keep_days: float | None) -> str:
+    """Prune a tape and say what came of it.
+
+    Raises:
+        TapeVersionError: There is no tape.
+        TapeInUseError: A run writes it.
+        TapeError: It cannot be written; the steps that were taken stand.
+    """
+    if not file.exists():
+        raise TapeVersionError(f"there is no tape at {file}")
+    with TapeWriter(file) as tape:
+        reader = TapeReader(file, tape.database)
+        reader.demand_begun()
+        before = tape.database.used_bytes()
+        goal = goal_of(reader, Limits(max_bytes, keep_days), _history_rows(reader))
+        if goal is None:
+            return (
+                "nothing was pruned: the tape is within these limits, or what is above them is what the "
+                "windows of its newest snapshot need"
+            )
+        gone = reader.pruned()
+        first = gone.batch + 1 if gone else 1
+        pruner = Pruner(tape, LifeSummaries)
+        with Progress("pruning", goal.last) as progress:
+            while pruner.step(goal, SystemClock().now_ms()):
+                reached = reader.pruned()
+                progress.reach(reached.batch if reached else 0)
+        tape.database.give_back(whole=True)
+        after = tape.database.used_bytes()
+    return (
+        f"pruned: batches {first:,} to {goal.last:,} are gone; {before:,} bytes became {after:,}. "
+        f"Verification begins after batch {goal.snapshot:,}."
+    )
+
+
+def _history_rows(reader: TapeReader) -> int:
+    header, instruments = reader.header(), reader.instruments()
+    settings = Settings.model_validate_json(header["settings"])
+    loaded = from_files(header["model_version"], reader.model_files(), settings, instruments)
+    return loaded.model.plan.history_rows
