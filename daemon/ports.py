@@ -58,10 +58,17 @@ class Feed(Protocol):
         A loss is a message (`FeedLost`), never an exception. Closing the iterator closes the sockets.
         """
 
+    def regroup(self, instruments: Sequence[str]) -> None:
+        """Bring these instruments (`venue:SYMBOL`) from now on instead, at least one.
+
+        Connects for those that join and takes leave of the others; what it brings of those that stay goes on
+        without a gap. May be called while `messages` runs, on its event loop, and before.
+        """
+
     async def history(self, instrument: str, first_minute: int, last_minute: int) -> Sequence[BarClosed]:
         """Fetch the final bars of [first_minute, last_minute], ascending; minutes without one are absent.
 
-        Waits where the venue asks to (`Retry-After`) and tries again after what passes.
+        The instrument need not be one that it brings. Waits where the venue asks to (`Retry-After`) and tries again after what passes.
 
         Raises:
             HistoryTooOldError: The venue keeps nothing that old; says from which minute on it does.

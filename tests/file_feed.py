@@ -67,6 +67,7 @@ class FileFeed(Feed):
         self.ends_after: int | None = None
         self._next = first
         self.asked: list[tuple[str, int, int]] = []
+        self.groups: list[tuple[str, ...]] = []
 
     def see(self, records: Sequence[BatchRecord]) -> None:
         """A sink: says how far the run is."""
@@ -111,6 +112,9 @@ class FileFeed(Feed):
         self._clock.set((minute + 1) * MINUTE_MS + GRACE_MS + 500)
         for bar in self.bars.get(minute + 1, []):
             yield PriceSeen(bar.instrument, minute + 1, bar.open)
+
+    def regroup(self, instruments: Sequence[str]) -> None:
+        self.groups.append(tuple(instruments))
 
     async def history(self, instrument: str, first_minute: int, last_minute: int) -> Sequence[BarClosed]:
         self.asked.append((instrument, first_minute, last_minute))

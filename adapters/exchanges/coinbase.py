@@ -132,6 +132,14 @@ class CoinbaseParser(FrameReader):
         super().__init__(feed, symbols)
         self._minutes = {symbol: TradeMinutes(name) for symbol, name in self.instruments.items()}
 
+    def follow(self, symbols: Sequence[str]) -> None:
+        """Know these symbols from now on and no other (`Parser.follow`)."""
+        super().follow(symbols)
+        self._minutes = {
+            symbol: self._minutes.get(symbol) or TradeMinutes(name)
+            for symbol, name in self.instruments.items()
+        }
+
     def read(self, frame: bytes, received_s: float) -> list[Said]:
         """Return what a frame says."""
         kind = _KIND.decode(frame)

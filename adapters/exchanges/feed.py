@@ -10,7 +10,8 @@ import aiohttp
 
 from adapters.exchanges.history import History, Patience
 from adapters.exchanges.line import Line
-from adapters.exchanges.pacing import Pacer, comes
+from adapters.exchanges.lines import Lines
+from adapters.exchanges.pacing import comes
 from adapters.exchanges.venue import (
     InstrumentAlive,
     ReconnectAsked,
@@ -92,7 +93,7 @@ class ExchangeFeed:
         self._watch = Watch(venue.name, self._symbols, venue.stream.quiet_after_s, clock.monotonic_s())
         self._covered = dict.fromkeys(self._symbols, self._last_over())
         self._wake = asyncio.Event()
-        self._lines = self._make_lines()
+        self._lines = Lines(venue, self._symbols, self, clock, chance)
 
     @property
     def name(self) -> str:
@@ -120,7 +121,17 @@ class ExchangeFeed:
         # A bar that is not in the history yet must not look like one that never was.
         await self._clock.sleep((last + 1) * 60 + self._rules.history_lag_s - self._clock.epoch_s())
         async with self._history.session() as session:
-            return await self._history.fetch(session, self._symbols[instrument], first_minute, last)
+            return await self._history.fetch(session, instrument.partition(":")[2], first_minute, last)
+
+    def regroup(self, instruments: Sequence[str]) -> None:
+        """Bring these instruments from now on instead (`Feed.regroup`)."""
+        symbols = {name: name.partition(":")[2] for name in instruments}
+        self._parser.follow(tuple(symbols.values()))
+        self._watch.regroup(symbols, self._clock.monotonic_s())
+        since = self._last_over()
+        self._covered = {name: self._covered.get(name, since) for name in symbols}
+        self._symbols = symbols
+        self._lines.regroup(symbols)
 
     # --- Listener: what the lines tell
 
@@ -145,14 +156,15 @@ class ExchangeFeed:
     async def _work(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                for line in self._lines:
-                    group.create_task(line.run())
+                self._lines.start(group)
                 group.create_task(self._tick())
                 group.create_task(self._recover())
         except Exception:
             # The reader must learn of a defect, or it would wait for ever.
             await self._queue.put(None)
             raise
+        finally:
+            self._lines.stop()
 
     async def _tick(self) -> None:
         """Close bars that close with time, and notice who has been quiet for too long."""
@@ -163,10 +175,8 @@ class ExchangeFeed:
             if doubted and self._venue.stream.speaks_each_minute:
                 reason = f"nothing for {self._venue.stream.quiet_after_s:g} s though connected"
                 await self._put(self._watch.lose(doubted, reason))
-                for line in self._lines:
-                    # Subscribed again on another connection: this one may never deliver them.
-                    if not set(doubted).isdisjoint(line.instruments):
-                        line.replace(reason)
+                # Subscribed again on another connection: this one may never deliver them.
+                self._lines.replace(doubted, reason)
                 self._wake.set()
 
     async def _recover(self) -> None:
@@ -187,6 +197,8 @@ class ExchangeFeed:
         self, session: aiohttp.ClientSession, instrument: str, at_once: asyncio.Semaphore
     ) -> str | None:
         """Fetch what an instrument may have missed; return it if it is proven to deliver again."""
+        if instrument not in self._symbols:
+            return None
         first, last = self._covered[instrument] + 1, self._last_over()
         answered = True
         bars: Sequence[BarClosed] = ()
@@ -197,12 +209,16 @@ class ExchangeFeed:
             except FeedError as problem:
                 answered = False
                 await self._put(FrameRefused(self.name, str(problem)[:200], ""))
-            else:
+            if instrument not in self._symbols:
+                return None  # it left meanwhile
+            if answered:
                 self._covered[instrument] = max(last, self._covered[instrument])
         if not self._watch.is_lost(instrument):
             await self._judge_quiet(instrument, bars, answered=answered)
             return None
         await self._put(*bars)
+        if instrument not in self._symbols:
+            return None
         quiet_is_true = answered and not self._venue.stream.speaks_each_minute
         is_proven = self._watch.is_back(instrument) or (
             quiet_is_true and self._watch.is_connected(instrument)
@@ -231,7 +247,7 @@ class ExchangeFeed:
                     self._spoke(message.instrument)
                 case SubscriptionRefused():
                     messages.append(self._refused(message))
-                    if message.instrument:
+                    if message.instrument in self._symbols:
                         lost = self._watch.lose((message.instrument,), f"refused: {message.reason}")
                         messages += [lost] if lost else []
                 case ReconnectAsked():
@@ -271,22 +287,3 @@ class ExchangeFeed:
     def _last_over(self) -> int:
         """Return the newest minute that is over and may be expected in the history."""
         return int((self._clock.epoch_s() - self._rules.history_lag_s) // 60) - 1
-
-    def _make_lines(self) -> tuple[Line, ...]:
-        """Spread the instruments over as many connections as the venue's limit asks for."""
-        rules = self._venue.stream
-        pacer = Pacer(rules.connect_spacing_s, self._clock)
-        names = tuple(self._symbols)
-        size = rules.instruments_per_connection
-        return tuple(
-            Line(
-                part,
-                self._venue.subscribe([self._symbols[name] for name in part]),
-                rules,
-                self,
-                pacer,
-                self._clock,
-                self._chance,
-            )
-            for part in (names[at : at + size] for at in range(0, len(names), size))
-        )

@@ -130,6 +130,13 @@ class KrakenParser(FrameReader):
         self._closed: dict[str, BarClosed] = {}
         self._ahead_s: float | None = None
 
+    def follow(self, symbols: Sequence[str]) -> None:
+        """Know these symbols from now on and no other (`Parser.follow`)."""
+        super().follow(symbols)
+        stay = set(self.instruments.values())
+        self._newest = {name: bar for name, bar in self._newest.items() if name in stay}
+        self._closed = {name: bar for name, bar in self._closed.items() if name in stay}
+
     def read(self, frame: bytes, received_s: float) -> list[Said]:
         """Return what a frame says."""
         if frame[:1] == b"[":

@@ -83,6 +83,11 @@ class Line:
         if self._current is not None:
             self._current.ask_replacement(reason)
 
+    def narrow(self, instruments: tuple[str, ...], subscribe: Sequence[bytes]) -> None:
+        """Bring these instruments alone, from the next connection on, which is asked for now."""
+        self.instruments, self._subscribe = instruments, subscribe
+        self.replace("an instrument left")
+
     async def _until_over(self, connection: Connection) -> None:
         """Wait until the connection has ended, is to be replaced, or is old."""
         lifetime_s = self._rules.lifetime_s * (1.0 - self._chance.uniform(0.0, LIFETIME_SPREAD))

@@ -148,7 +148,8 @@ class FrameReader(ABC):
 
     def __init__(self, feed: str, symbols: Sequence[str]) -> None:
         self.feed = feed
-        self.instruments = {symbol: f"{feed}:{symbol}" for symbol in symbols}
+        self.instruments: dict[str, str] = {}
+        FrameReader.follow(self, symbols)
         self._not_ours: list[Said] = [FrameIgnored(feed, "an instrument not asked for")]
 
     def parse(self, frame: bytes, received_s: float) -> list[Said]:
@@ -157,6 +158,10 @@ class FrameReader(ABC):
             return self.read(frame, received_s)
         except UNREADABLE as problem:
             return [self.refused(problem, frame)]
+
+    def follow(self, symbols: Sequence[str]) -> None:
+        """Know these symbols from now on and no other (`Parser.follow`)."""
+        self.instruments = {symbol: f"{self.feed}:{symbol}" for symbol in symbols}
 
     def due(self, now_s: float) -> list[Said]:  # noqa: ARG002 - venues whose bars close with time override it
         """Return nothing: at most venues a frame says that a bar is final (`Parser.due`)."""

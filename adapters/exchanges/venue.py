@@ -132,6 +132,9 @@ class Parser(Protocol):
             received_s: Seconds since 1970 UTC by this machine's clock.
         """
 
+    def follow(self, symbols: Sequence[str]) -> None:
+        """Know these symbols from now on and no other; what is remembered of those that stay, stays."""
+
     def due(self, now_s: float) -> list[Said]:
         """Return the bars that have become final because time went on; `now_s` as `received_s`."""
 

@@ -41,6 +41,10 @@ class Watch:
         self._quiet_after_s = quiet_after_s
         self._heard = {name: _Heard(now_s) for name in instruments}
 
+    def regroup(self, instruments: Iterable[str], now_s: float) -> None:
+        """Watch these instruments instead; of those that join nothing is known yet."""
+        self._heard = {name: self._heard.get(name) or _Heard(now_s) for name in instruments}
+
     def spoke(self, instrument: str, now_s: float) -> bool:
         """Note that an instrument delivered; return whether that is a lost one's first word."""
         heard = self._heard[instrument]
@@ -101,7 +105,7 @@ class Watch:
 
     def restore(self, instruments: Iterable[str]) -> FeedRestored | None:
         """Return the return of those of the instruments that were lost."""
-        back = tuple(name for name in instruments if self._heard[name].is_lost)
+        back = tuple(name for name in instruments if name in self._heard and self._heard[name].is_lost)
         for name in back:
             self._heard[name].is_lost = False
         return FeedRestored(feed=self._feed, instruments=back) if back else None

@@ -98,6 +98,14 @@ class MqttFeed:
             self.dropped += 1
         self._messages.put_nowait(message)
 
+    def regroup(self, instruments: Sequence[str]) -> None:
+        """Bring these instruments from now on instead (`Feed.regroup`)."""
+        self._wanted = frozenset(instruments)
+        if self._lost and self._wanted:
+            self._offer(
+                FeedLost(feed=self._name, instruments=tuple(sorted(self._wanted)), reason="no broker")
+            )
+
     async def messages(self) -> AsyncIterator[FeedMessage]:
         """Yield what comes, for ever."""
         while True:

@@ -86,6 +86,15 @@ class Asking:
         self._failing.setdefault(ask.feed, set()).add(ask.instrument)
         self._due_ms[ask.instrument] = now_ms + min(LONGEST_WAIT_MS, self._retry_ms << min(failures, 20))
 
+    def forget(self, instrument: str) -> None:
+        """Forget a lane that ended; what was asked for it is of no use."""
+        self._under_way.discard(instrument)
+        self._failures.pop(instrument, None)
+        self._due_ms.pop(instrument, None)
+        for failing in self._failing.values():
+            failing.discard(instrument)
+        self._wanted = [ask for ask in self._wanted if ask.instrument != instrument]
+
     def is_failing(self, instrument: str) -> bool:
         """Say whether the last request of this lane failed."""
         return instrument in self._failures

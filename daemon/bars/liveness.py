@@ -45,6 +45,15 @@ class Liveness:
         """How many instruments the stream does not deliver."""
         return len(self._now)
 
+    def regrouped(self, instruments: Iterable[str], joining: Collection[str]) -> "Liveness":
+        """Bring other instruments from now on; of those that join nothing is known. Return itself."""
+        self.instruments = tuple(sorted(instruments))
+        stay = set(self.instruments) - set(joining)
+        self._lost &= stay
+        self._mute &= stay
+        self._before, self._told = self._before & stay, self._told & stay
+        return self
+
     def hear(self, received_ms: int, instrument: str | None = None) -> None:
         """Take note that something came; a final bar names its instrument, prices prove no bars."""
         self.heard_ms = max(self.heard_ms, received_ms)

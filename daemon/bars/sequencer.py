@@ -21,13 +21,14 @@ from daemon.bars.asking import Answer, Ask, Asking
 from daemon.bars.deadlines import MINUTE_MS, Deadlines
 from daemon.bars.frame_counts import FrameCounts
 from daemon.bars.lane import HELD_MINUTES, Lane, LaneCounts, LaneStart
+from daemon.bars.lanes import Lanes
 from daemon.bars.liveness import Liveness
 from daemon.bars.noted import Noted
-from daemon.bars.open_minutes import OpenMinutes
 from daemon.bars.settled import backfill, fill, unfilled
+from daemon.bars.streams import Streams
 from daemon.diagnostics import Diagnostics
 from daemon.events import Backfill, FeedLost, FeedRestored, Instrument, Minutes
-from daemon.feed import BarClosed, FeedMessage, FrameIgnored, FrameRefused, PriceSeen
+from daemon.feed import BarClosed, FeedMessage
 from daemon.settings import Settings
 
 TICK_MS: Final = 1_000
@@ -79,48 +80,69 @@ class Sequencer:
         self._rules = settings.sealing
         self._halt_minutes = settings.universe.halt_minutes
         self._most_flat = settings.bars.max_synthetic_minutes if self._rules.empty == "flat" else 0
-        calendars = {instrument.calendar for instrument in instruments}
-        self._calendars = {name: OpenMinutes(name) for name in sorted(calendars)}
-        self._lanes = [
-            _lane(one.name, self._calendars[one.calendar], first_minute - 1, (starts or {}).get(one.name))
-            for one in instruments
-        ]
-        self._column = {lane.name: at for at, lane in enumerate(self._lanes)}
-        before = lost or {}
-        self._live = {
-            name: Liveness(name, brought, now_ms, before.get(name, ())) for name, brought in feeds.items()
-        }
-        self._feed_of = {name: live for live in self._live.values() for name in live.instruments}
+        self._lanes = Lanes(instruments, first_minute - 1, starts or {})
+        self._streams = Streams(feeds, now_ms, lost or {})
         self._asking = Asking(self._rules)
-        self.frames = {name: FrameCounts() for name in feeds}
         self._deadlines = Deadlines(self._rules, now_ms)
         self._now_ms = self._looked_ms = now_ms
         self._sealed = first_minute - 1
-        self._next = self._after(self._sealed)
+        self._next = self._lanes.after(self._sealed)
         self._inputs: list[Minutes | Backfill | FeedLost | FeedRestored] = []
         self.noted = Noted()
+
+    def regroup(
+        self,
+        instruments: Sequence[Instrument],
+        feeds: Mapping[str, Iterable[str]],
+        starts: Mapping[str, LaneStart],
+        now_ms: int,
+    ) -> None:
+        """Go on with other instruments from the next minute on; to be called when all is drained.
+
+        Args:
+            instruments: All of them, sorted by name.
+            feeds: By feed, the instruments it brings from now on.
+            starts: Where those stand that join; the others stay where they are.
+            now_ms: Epoch milliseconds.
+        """
+        # Where all markets were closed, one that is open begins now, not when the others closed.
+        before = max(self._sealed, min(self._next, now_ms // MINUTE_MS) - 1)
+        for name in self._lanes.regroup(instruments, before, starts):
+            self._asking.forget(name)
+        self._streams.regroup(feeds, starts, now_ms)
+        self._next = self._lanes.after(before)
 
     # --- what is known ---
 
     @property
     def counts(self) -> Mapping[str, LaneCounts]:
         """What came, by instrument."""
-        return {lane.name: lane.counts for lane in self._lanes}
+        return self._lanes.counts
+
+    @property
+    def departed(self) -> Mapping[str, int]:
+        """What came of instruments that left, by what became of it (`LaneCounts.by_way`)."""
+        return self._lanes.departed
 
     @property
     def heard_ms(self) -> Mapping[str, int]:
         """By feed, when anything last came; at first when it was first listened to."""
-        return {name: live.heard_ms for name, live in self._live.items()}
+        return self._streams.heard_ms
 
     @property
     def lost(self) -> Mapping[str, int]:
         """By feed, how many instruments its stream does not deliver."""
-        return {name: live.n_lost for name, live in self._live.items()}
+        return self._streams.lost
+
+    @property
+    def frames(self) -> Mapping[str, FrameCounts]:
+        """By feed, what came of its frames."""
+        return self._streams.frames
 
     def is_silent(self, now_ms: int) -> bool:
         """Say whether instruments are in session and no stream delivers any of them."""
         minute = now_ms // MINUTE_MS
-        lost = [self._feed_of[lane.name].is_lost(lane.name) for lane in self._lanes if minute in lane.minutes]
+        lost = [self._streams.is_lost(lane.name) for lane in self._lanes if minute in lane.minutes]
         return bool(lost) and all(lost)
 
     def overdue_ms(self, now_ms: int) -> int:
@@ -137,28 +159,20 @@ class Sequencer:
     # --- what goes in ---
 
     def take(self, feed: str, message: FeedMessage, received_ms: int) -> None:
-        """Take a message of a feed."""
-        live, frames = self._live[feed], self.frames[feed]
-        match message:
-            case BarClosed():
-                self._take_bar(live, frames, message, received_ms)
-            case PriceSeen():
-                live.hear(received_ms)
-            case FeedLost():
-                frames.losses += 1
-                live.lose(message.instruments, message.reason)
-            case FeedRestored():
-                live.regain(message.instruments, received_ms)
-            case FrameRefused():
-                frames.refused += 1
-            case FrameIgnored():
-                live.hear(received_ms)
-                frames.ignore(message.name)
+        """Take a message of a feed; one that has left may have some on their way."""
+        if isinstance(message, BarClosed):
+            live = self._streams.named(feed)
+            if live is not None:
+                self._take_bar(live, self._streams.frames[feed], message, received_ms)
+        else:
+            self._streams.take(feed, message, received_ms)
 
     def answer(self, answer: Answer, now_ms: int) -> None:
         """Take what history said."""
         ask = answer.ask
-        lane = self._lanes[self._column[ask.instrument]]
+        lane = self._lanes.of(ask.instrument)
+        if lane is None:
+            return
         if answer.failure is not None:
             self._asking.failed(ask, now_ms)
             return
@@ -178,9 +192,8 @@ class Sequencer:
         self._now_ms = max(self._now_ms, now_ms)
         if self._now_ms >= self._looked_ms + TICK_MS:
             self._looked_ms = self._now_ms
-            for live in self._live.values():
-                self._look_after(live)
-        self._inputs += [news for live in self._live.values() if (news := live.news()) is not None]
+            self._streams.look(self._lanes, self._rules, self._now_ms)
+        self._inputs += self._streams.news()
         self._ask()
         while self._is_due():
             self._seal()
@@ -195,16 +208,16 @@ class Sequencer:
     # --- bars ---
 
     def _take_bar(self, live: Liveness, frames: FrameCounts, bar: BarClosed, received_ms: int) -> None:
-        column = self._column.get(bar.instrument)
+        lane = self._lanes.of(bar.instrument)
         lag_ms = received_ms - (bar.minute + 1) * MINUTE_MS
-        if column is None or bar.problem() is not None or lag_ms < -self._rules.max_skew_seconds * 1000:
+        if lane is None or bar.problem() is not None or lag_ms < -self._rules.max_skew_seconds * 1000:
             frames.refused += 1
-            if column is not None:
-                self._lanes[column].counts.refused += 1
+            if lane is not None:
+                lane.counts.refused += 1
             return
         frames.lags_ms.append(lag_ms)
         live.hear(received_ms, bar.instrument)
-        self._offer(self._lanes[column], bar, received_ms, streamed=True)
+        self._offer(lane, bar, received_ms, streamed=True)
 
     def _offer(self, lane: Lane, bar: BarClosed, received_ms: int, *, streamed: bool) -> None:
         if bar.minute not in lane.minutes or bar.problem() is not None:
@@ -223,7 +236,7 @@ class Sequencer:
                 continue
             if ripe - lane.known > HELD_MINUTES:
                 lane.give_up_to(ripe - HELD_MINUTES)
-            live = self._feed_of[lane.name]
+            live = self._streams.of(lane.name)
             if not self._rules.confirm_empty and not live.is_lost(lane.name) and not lane.has_behind(ripe):
                 lane.declare(ripe)
                 continue
@@ -236,20 +249,6 @@ class Sequencer:
             ask = Ask(live.feed, lane.name, span[0], min(span[1], span[0] + ASKED_MINUTES - 1))
             self._asking.want(ask, self._now_ms, urgent=lane.has_behind(span[0]))
 
-    def _look_after(self, live: Liveness) -> None:
-        """Find silence, and instruments that only history brings."""
-        silence_ms = int(self._rules.silence_seconds * 1000)
-        now, then = self._now_ms // MINUTE_MS, (self._now_ms - silence_ms) // MINUTE_MS
-        trading = False
-        for name in live.instruments:
-            lane = self._lanes[self._column[name]]
-            if lane.unheard >= self._rules.mute_minutes:
-                lane.unheard = 0
-                live.mute(name)
-            trading |= now in lane.minutes and then in lane.minutes
-        if trading:
-            live.find_silent(self._now_ms, silence_ms)
-
     # --- sealing ---
 
     def _is_awaited(self, lane: Lane) -> bool:
@@ -259,7 +258,7 @@ class Sequencer:
         if not self._asking.is_failing(lane.name):
             return True
         # Without history only the stream can bring it, if nothing else is missing.
-        return lane.resolve(self._next - 1) and not self._feed_of[lane.name].is_lost(lane.name)
+        return lane.resolve(self._next - 1) and not self._streams.is_lost(lane.name)
 
     def _is_due(self) -> bool:
         if self._deadlines.has_passed(self._next, self._now_ms):
@@ -283,7 +282,7 @@ class Sequencer:
                 fill(sealed, column, row)
                 self.noted.arrival(row)
         self._inputs.append(sealed)
-        self._sealed, self._next = minute, self._after(minute)
+        self._sealed, self._next = minute, self._lanes.after(minute)
 
     def _backfill(self, lane: Lane, minute: int) -> None:
         rows = list(lane.settle(minute, self._most_flat))
@@ -292,9 +291,6 @@ class Sequencer:
         for row in rows:
             self.noted.arrival(row)
 
-    def _after(self, minute: int) -> int:
-        return min(calendar.after(minute) for calendar in self._calendars.values())
-
     @property
     def _grace_ms(self) -> int:
         return int(self._rules.grace_seconds * 1000)
@@ -302,9 +298,3 @@ class Sequencer:
     @property
     def _deadline_ms(self) -> int:
         return int(self._rules.deadline_seconds * 1000)
-
-
-def _lane(name: str, minutes: OpenMinutes, before: int, start: LaneStart | None) -> Lane:
-    if start is None or start.minute is None:
-        return Lane(name, minutes, before)
-    return Lane(name, minutes, start.minute, start.close, start.has_taker, start.idle, start.minute)

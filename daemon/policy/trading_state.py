@@ -141,7 +141,8 @@ class TradingState:
     def regroup(self, index: IntArray) -> None:
         """Go on with other instruments: column j is the old column index[j], or a new one for -1."""
         moved = {old: new for new, old in enumerate(index.tolist()) if old >= 0}
-        self._lost = {feed: [moved[i] for i in lost if i in moved] for feed, lost in self._lost.items()}
+        lost = {feed: [moved[i] for i in at if i in moved] for feed, at in self._lost.items()}
+        self._lost = {feed: at for feed, at in lost.items() if at}
         self._restate_stale()
 
     def to_fields(self) -> dict[str, object]:
