@@ -68,7 +68,8 @@ class Feed(Protocol):
     async def history(self, instrument: str, first_minute: int, last_minute: int) -> Sequence[BarClosed]:
         """Fetch the final bars of [first_minute, last_minute], ascending; minutes without one are absent.
 
-        The instrument need not be one that it brings. Waits where the venue asks to (`Retry-After`) and tries again after what passes.
+        The instrument need not be one that it brings. Waits where the venue asks to (`Retry-After`) and tries
+        again after what passes.
 
         Raises:
             HistoryTooOldError: The venue keeps nothing that old; says from which minute on it does.

@@ -3,6 +3,7 @@
 from daemon.live.health import Check, Checks, Health, all_well, ills
 from daemon.live.onlookers import NOBODY, IndicationSink, Onlookers
 from daemon.live.run import LiveCommit, LiveRun
+from daemon.live.universe import UniverseChange
 
 __all__ = [
     "NOBODY",
@@ -13,6 +14,7 @@ __all__ = [
     "LiveCommit",
     "LiveRun",
     "Onlookers",
+    "UniverseChange",
     "all_well",
     "ills",
 ]

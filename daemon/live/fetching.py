@@ -1,6 +1,7 @@
 """Requests for history that are under way: so many of a feed at the same time, each with its time limit."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
@@ -17,7 +18,7 @@ class Fetching:
     """Fetches what a sequencer asks for.
 
     Args:
-        feeds: By name.
+        feeds: By name; may change.
         clock: The time.
         at_once: Most requests of one feed under way; the others wait, at most one of an instrument.
     """
@@ -25,12 +26,14 @@ class Fetching:
     def __init__(self, feeds: Mapping[str, Feed], clock: LiveClock, at_once: int) -> None:
         self._feeds = feeds
         self._clock = clock
-        self._slots = {name: asyncio.Semaphore(at_once) for name in feeds}
+        self._slots: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(at_once))
 
     async def answer(self, ask: Ask) -> Answer:
         """Return what history says, or why it says nothing."""
         async with self._slots[ask.feed]:
-            feed = self._feeds[ask.feed]
+            feed = self._feeds.get(ask.feed)
+            if feed is None:
+                return Answer(ask, failure="its feed has left")
             history = feed.history(ask.instrument, ask.first_minute, ask.last_minute)
             fetching = asyncio.ensure_future(history)
             limit = asyncio.ensure_future(self._clock.sleep(TIMEOUT_S))

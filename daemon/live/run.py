@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeVar
 
 from daemon.bars.asking import Answer, Ask
@@ -16,13 +17,15 @@ from daemon.bars.sequencer import Drained, Sequencer
 from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
 from daemon.engine import Engine
 from daemon.errors import FeedError, PapertapeError
-from daemon.events import AnyEvent, BatchRecord, FeedLost, FeedRestored, Minutes, Snapshot
-from daemon.feed import FeedMessage, PriceSeen
+from daemon.events import AnyEvent, BatchRecord, Minutes, Snapshot
+from daemon.feed import PriceSeen
 from daemon.indications import Indications
 from daemon.live.fetching import Fetching
+from daemon.live.listening import Listening
 from daemon.live.loop_lag import LoopLag
 from daemon.live.onlookers import NOBODY, Onlookers
 from daemon.live.snapshots import SnapshotsAsked
+from daemon.live.universe import UniverseChange, start_after
 from daemon.ports import Feed, LiveClock
 from daemon.service import outcomes
 from daemon.settings import SealingSettings
@@ -31,9 +34,6 @@ Done = TypeVar("Done")
 
 LiveCommit = Callable[[Sequence[BatchRecord], Snapshot | None, Diagnostics], None]
 """Makes batches durable, the snapshot after the last of them, and what is kept beside them."""
-
-REOPEN_S: Final = (5.0, 300.0)
-"""Pause before a feed that ended is listened to again: the first, doubling up to the last."""
 
 CHUNK_ROWS: Final = 8_192
 """Bars decided at once while catching up; between two such chunks a stop is heard."""
@@ -77,18 +77,18 @@ class LiveRun:
         self.indications = Indications()
         self.loop_lag = LoopLag()
         self._engine = engine
-        self._feeds = feeds
         self._clock = clock
         self._commit = commit
         self._onlookers = onlookers
-        self._inbox: asyncio.Queue[tuple[str, FeedMessage, int]] = asyncio.Queue(rules.queue_messages)
-        self._fetching = Fetching(feeds, clock, rules.history_requests)
+        self._listening = Listening(feeds, clock, rules.queue_messages, self._wake)
+        self._fetching = Fetching(self._listening.feeds, clock, rules.history_requests)
         self._answers: deque[Answer] = deque()
         self._woken, self._idle = asyncio.Event(), asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._requests: dict[asyncio.Task[None], float] = {}
         self._events: list[AnyEvent] = []
         self._told: list[tuple[AnyEvent, asyncio.Future[None]]] = []
+        self._changes: deque[tuple[UniverseChange, asyncio.Future[None]]] = deque()
         self._snapshots = SnapshotsAsked()
         self._diagnostics = NO_DIAGNOSTICS
         self.step_since_s: float | None = None
@@ -97,7 +97,12 @@ class LiveRun:
     @property
     def queued(self) -> int:
         """How many messages wait."""
-        return self._inbox.qsize()
+        return self._listening.inbox.qsize()
+
+    @property
+    def feeds(self) -> Mapping[str, Feed]:
+        """What is listened to."""
+        return self._listening.feeds
 
     @property
     def fetching(self) -> int:
@@ -125,8 +130,7 @@ class LiveRun:
             ThreadPoolExecutor(1, thread_name_prefix="trees") as self._trees,
         ):
             async with asyncio.TaskGroup() as group:
-                for name, feed in self._feeds.items():
-                    self._start(group, self._listen(name, feed))
+                self._listening.start(partial(self._start, group))
                 self._start(group, self._tick())
                 self._start(group, self.loop_lag.watch())
                 self._start(group, self._hear(stop))
@@ -137,7 +141,7 @@ class LiveRun:
                 finally:
                     for task in tuple(self._tasks):
                         task.cancel()
-        for _, told in self._told:
+        for _, told in (*self._told, *self._changes):
             told.cancel()
         self._snapshots.forget()
         if failure is not None:
@@ -156,6 +160,17 @@ class LiveRun:
         self._told.append((event, told))
         await told
 
+    async def regroup(self, change: UniverseChange) -> None:
+        """Go on with other instruments from the next minute on; return when that is durable.
+
+        Raises:
+            asyncio.CancelledError: The run ended before.
+        """
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._changes.append((change, told))
+        self._wake()
+        await told
+
     async def snapshot(self) -> Snapshot | None:
         """Make a snapshot before the next minute; return it when it is durable, None before the first minute.
 
@@ -171,28 +186,6 @@ class LiveRun:
         return task
 
     # --- what comes in ---
-
-    async def _listen(self, name: str, feed: Feed) -> None:
-        """Put a feed's messages into the queue, for ever. A full queue holds the feed's sockets back."""
-        pause_s, longest_s = REOPEN_S
-        while True:
-            try:
-                async for message in feed.messages():
-                    if pause_s > REOPEN_S[0]:
-                        # It ended and was lost whole; what it says from now on is true again.
-                        await self._put(name, FeedRestored(feed=name, instruments=()))
-                        pause_s = REOPEN_S[0]
-                    await self._put(name, message)
-                reason = "its messages ended"
-            except FeedError as error:
-                reason = str(error)
-            await self._put(name, FeedLost(feed=name, instruments=(), reason=reason))
-            await self._clock.sleep(pause_s)
-            pause_s = min(2 * pause_s, longest_s)
-
-    async def _put(self, name: str, message: FeedMessage) -> None:
-        await self._inbox.put((name, message, self._clock.now_ms()))
-        self._wake()
 
     async def _tick(self) -> None:
         """Wake the loop when time has something to say."""
@@ -230,13 +223,15 @@ class LiveRun:
                 self._requests[request] = asyncio.get_running_loop().time()
                 request.add_done_callback(self._requests.pop)
             await self._decide(drained, stop, thread)
+            self._change_universe(group)
             await self._snapshots.answer(lambda: self._leave_snapshot(thread))
         await self._leave_snapshot(thread)
 
     def _take_in(self) -> None:
         """Put what waits through the sequencer: no more than the queue held when it was looked at."""
-        for _ in range(self._inbox.qsize()):
-            name, message, received_ms = self._inbox.get_nowait()
+        inbox = self._listening.inbox
+        for _ in range(inbox.qsize()):
+            name, message, received_ms = inbox.get_nowait()
             if isinstance(message, PriceSeen):
                 seen = self.indications.see(message, received_ms)
                 if seen is not None:
@@ -246,6 +241,28 @@ class LiveRun:
             self.sequencer.take(name, message, received_ms)
         while self._answers:
             self.sequencer.answer(self._answers.popleft(), self._clock.now_ms())
+
+    def _change_universe(self, group: asyncio.TaskGroup) -> None:
+        """Let a change of the universe in, where nothing is left for the engine and the one before is in."""
+        run = self._engine.run
+        if not self._changes or tuple(self.sequencer.counts) != run.names:
+            return
+        change, told = self._changes.popleft()
+        backfills = change.backfills(self._engine.state.recent)
+        instruments = change.after(run.instruments)
+        self.sequencer.regroup(
+            instruments,
+            {name: brought for name, (_, brought) in change.feeds.items()},
+            {one.instrument: start_after(one) for one in backfills},
+            self._clock.now_ms(),
+        )
+        for feed, brought in change.feeds.values():
+            feed.regroup(brought)
+        feeds = {name: feed for name, (feed, _) in change.feeds.items()}
+        self._listening.regroup(feeds, partial(self._start, group))
+        self._events += [change.event, *(one for one in backfills if one.bars)]
+        self._told.append((change.settings, told))
+        self._chunk_minutes = max(1, CHUNK_ROWS // len(instruments))
 
     async def _decide(self, drained: Drained, stop: asyncio.Event, thread: ThreadPoolExecutor) -> None:
         """Give the engine what is sealed; an event waits here for its minute, whose batch keeps it."""
