@@ -73,6 +73,11 @@ class TapeWriter(ports.TapeWriter):
             raise BrokenBoundError(message)
         return self._tip
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The run's instruments after the newest batch, sorted."""
+        return self._universe.names
+
     def begin(
         self,
         header: Mapping[str, str],

@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -73,7 +72,7 @@ def describe(symbol: str, prices: FloatArray, settings: Settings) -> Instrument:
         BarsError: The symbol ends in no currency that is known and no override says which it is.
     """
     name = full_name(symbol, settings.universe.venue)
-    known = _override(symbol, name, settings.universe.overrides)
+    known = told_of(symbol, settings)
     quote = known.quote or quote_of(symbol, settings.run.quote)
     if quote is None:
         raise BarsError(
@@ -91,7 +90,7 @@ def describe(symbol: str, prices: FloatArray, settings: Settings) -> Instrument:
 
 def is_described(name: str, settings: Settings) -> bool:
     """Return whether the settings alone say what there is to know of `venue:SYMBOL` without a bar of it."""
-    known = _override(name, name, settings.universe.overrides)
+    known = told_of(name, settings)
     return known.tick is not None and known.lot is not None
 
 
@@ -114,7 +113,9 @@ def check_quotes(instruments: tuple[Instrument, ...], run_quote: str) -> None:
         )
 
 
-def _override(symbol: str, name: str, overrides: Mapping[str, InstrumentSettings]) -> InstrumentSettings:
+def told_of(symbol: str, settings: Settings) -> InstrumentSettings:
+    """Return what the settings say of an instrument: `universe.overrides` by its full name or its symbol."""
+    name, overrides = full_name(symbol, settings.universe.venue), settings.universe.overrides
     for key in (name, symbol, symbol.rsplit(":", 1)[-1]):
         if key in overrides:
             return overrides[key]

@@ -1,5 +1,6 @@
 """The feeds that settings name, and the clock that a live run goes by."""
 
+from collections.abc import Iterable
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,12 @@ def by_venue(settings: Settings) -> dict[str, tuple[str, ...]]:
         raise SettingsError(
             ["universe.instruments: a live run needs its instruments by name, e.g. [BTCUSDT, ETHUSDT]"]
         )
-    names = sorted({full_name(symbol, settings.universe.venue) for symbol in named})
-    venues = sorted({name.partition(":")[0] for name in names})
-    return {venue: tuple(name for name in names if name.startswith(f"{venue}:")) for venue in venues}
+    return grouped({full_name(symbol, settings.universe.venue) for symbol in named})
+
+
+def grouped(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return instruments, sorted, by venue."""
+    found: dict[str, list[str]] = {}
+    for name in sorted(names):
+        found.setdefault(name.partition(":")[0], []).append(name)
+    return {venue: tuple(of_venue) for venue, of_venue in sorted(found.items())}

@@ -18,16 +18,16 @@ from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon import __version__, chain
 from daemon.commands._control_start import control_of
-from daemon.commands._exchanges import by_venue
 from daemon.commands._health import beating, committing, health_of
 from daemon.commands._live_figures import LiveMeter
-from daemon.commands._live_start import LiveStart
+from daemon.commands._live_start import LiveStart, names_by_venue
 from daemon.commands._retention import Retention, retention_of
 from daemon.commands._serving import Feed as Shown
 from daemon.commands._serving import feed_for
 from daemon.commands._signals import on_signals
 from daemon.commands._swap import ModelWatch
 from daemon.commands._told import tell
+from daemon.commands._universe import UniverseChanger
 from daemon.commands._views import Watcher
 from daemon.diagnostics import Diagnostics, Indication
 from daemon.engine import Engine
@@ -123,7 +123,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         link = _open_mqtt(settings)
         feeds = {
             venue: make_feed(venue, names) if venue != MQTT else _feed_by_topic(link, names)
-            for venue, names in by_venue(settings).items()
+            for venue, names in names_by_venue(settings, tape).items()
         }
         start = LiveStart(settings, model_uri, feeds, clock, tape, tape_file)
         engine = await _unless(stop, start.engine())
@@ -148,6 +148,8 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
             await stack.enter_async_context(link.running())
         if control is not None:
             await stack.enter_async_context(control.serving())
+        universe = UniverseChanger(engine, session.live, partial(_further_feed, make_feed), clock)
+        await stack.enter_async_context(universe.settling(settings))
         await stack.enter_async_context(session.models.running(session.live.submit))
         if isinstance(clock, FollowingClock):
             clock.settled = partial(session.live.settled, HISTORY_PATIENCE_S)
@@ -244,6 +246,17 @@ def _feed_by_topic(link: "MqttLink | None", instruments: tuple[str, ...]) -> Fee
     if link is None:
         raise SettingsError(["mqtt.enabled: instruments of the venue mqtt need it to be true"])
     return link.feed(MQTT, instruments)
+
+
+def _further_feed(make_feed: MakeFeed, venue: str, instruments: tuple[str, ...]) -> Feed:
+    """Return the feed of a venue that the run had no instruments of until now.
+
+    Raises:
+        SettingsError: It cannot be had while a run goes on.
+    """
+    if venue == MQTT:
+        raise SettingsError(["universe.instruments: the first instrument of the venue mqtt needs a restart"])
+    return make_feed(venue, instruments)
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[None, None, Engine]) -> Engine | None:

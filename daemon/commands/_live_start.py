@@ -13,12 +13,12 @@ from daemon.bars.deadlines import MINUTE_MS
 from daemon.bars.fetched import FetchedBars
 from daemon.bars.lane import HELD_MINUTES, lane_starts
 from daemon.bars.sequencer import Sequencer
-from daemon.commands._exchanges import by_venue
+from daemon.commands._exchanges import by_venue, grouped
 from daemon.commands._model import RUN_FILES, LoadedModel, open_model, with_run_files
+from daemon.commands._past import fetched
 from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
 from daemon.commands._warmth import tell_who_is_cold
 from daemon.engine import Engine
-from daemon.errors import FeedError, HistoryTooOldError
 from daemon.events import BAR_FLAG_SYNTHETIC, Instrument, Minutes
 from daemon.feed import BarClosed
 from daemon.live import LiveCommit, LiveRun, Onlookers
@@ -27,6 +27,17 @@ from daemon.settings import Settings
 
 FIRST_PAGE_MINUTES: Final = 1_000
 """So much recent history is fetched to learn what the instruments are."""
+
+
+def names_by_venue(settings: Settings, tape: TapeWriter) -> dict[str, tuple[str, ...]]:
+    """Return the instruments of a run by venue: those at the tape's end, or those it is to begin with.
+
+    Raises:
+        SettingsError: The settings name none.
+    """
+    if not tape.begun:
+        return by_venue(settings)
+    return grouped(tape.names)
 
 
 class TapeSource:
@@ -115,7 +126,7 @@ class LiveStart:
         sequencer = Sequencer(
             self._settings,
             run.instruments,
-            by_venue(self._settings),
+            grouped(run.names),
             first,
             self._clock.now_ms(),
             starts=starts,
@@ -145,37 +156,5 @@ class LiveStart:
 
     async def _fetched(self, first_minute: int, last_minute: int) -> dict[str, Sequence[BarClosed]]:
         """Fetch [first_minute, last_minute] of every instrument."""
-        found: dict[str, Sequence[BarClosed]] = {}
-
-        async def fetch(feed: Feed, slots: asyncio.Semaphore, name: str) -> None:
-            async with slots:
-                found[name] = await _as_far_back_as_it_goes(feed, name, first_minute, last_minute)
-
-        names = by_venue(self._settings)
-        if last_minute < first_minute:
-            return dict.fromkeys((name for of_venue in names.values() for name in of_venue), ())
-        try:
-            async with asyncio.TaskGroup() as group:
-                for venue, feed in self._feeds.items():
-                    slots = asyncio.Semaphore(self._settings.sealing.history_requests)
-                    for name in names[venue]:
-                        group.create_task(fetch(feed, slots, name))
-        except* FeedError as failed:
-            raise failed.exceptions[0] from None
-        return found
-
-
-async def _as_far_back_as_it_goes(
-    feed: Feed, instrument: str, first_minute: int, last_minute: int
-) -> Sequence[BarClosed]:
-    while first_minute <= last_minute:
-        try:
-            return await feed.history(instrument, first_minute, last_minute)
-        except HistoryTooOldError as old:
-            log = structlog.get_logger()
-            log.warning(
-                "history_begins_late", instrument=instrument, wanted=first_minute, first=old.first_minute
-            )
-            # What is oldest now may be gone when it is asked for.
-            first_minute = old.first_minute + 1
-    return ()
+        at_once = self._settings.sealing.history_requests
+        return await fetched(self._feeds, by_venue(self._settings), (first_minute, last_minute), at_once)
