@@ -120,8 +120,8 @@ class UniverseChanger:
         changed = [name for name in staying if told_of(name, now) != told_of(name, new)]
         if changed:
             problem = (
-                f"universe.overrides: nothing can change of {', '.join(changed)}, which the run has, while it "
-                "trades; take it out of universe.instruments, and put it in again later"
+                f"universe.overrides: nothing can change of {', '.join(changed)} while the run has it; take "
+                "it out of universe.instruments, and put it in again later"
             )
             raise SettingsError([problem])
 
