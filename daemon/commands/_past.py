@@ -35,6 +35,7 @@ async def fetched(
         return found
 
     async def fetch(feed: Feed, slots: asyncio.Semaphore, name: str) -> None:
+        """Fetch one of them."""
         async with slots:
             found[name] = await _as_far_back_as_it_goes(feed, name, *span)
 
