@@ -3,8 +3,8 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -79,14 +79,19 @@ def committing(health: Health, commit: LiveCommit) -> LiveCommit:
     return told
 
 
-def served(health: Health, server: "MetricsServer | None") -> None:
-    """Have every scrape ask what was found, check by check: it is right even if the run hangs."""
+@contextmanager
+def served(health: Health, server: "MetricsServer | None") -> Iterator[None]:
+    """Have every scrape ask, while inside, what was found, check by check: right even if the run hangs."""
 
     def probe(name: str) -> Callable[[], float]:
         return lambda: float(health.readiness()[name].ok)
 
     if server is not None:
         server.watch("health_ok", {(name,): probe(name) for name in health.readiness()})
+    yield
+    if server is not None:
+        # What lingers after a run is neither well nor ill.
+        server.watch("health_ok", {})
 
 
 def pages_of(health: Health) -> Mapping[str, "Page"]:

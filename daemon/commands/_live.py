@@ -18,7 +18,7 @@ from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon import __version__, chain
 from daemon.commands._control_start import control_of
-from daemon.commands._health import beating, committing, health_of
+from daemon.commands._health import beating, committing, health_of, served
 from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart, names_by_venue
 from daemon.commands._retention import Retention, retention_of
@@ -117,6 +117,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         control = stack.enter_context(control_of(settings))
         health = health or health_of(settings, tape_file)
         await stack.enter_async_context(beating(health, clock, stop))
+        stack.enter_context(served(health, server))
         tape = stack.enter_context(TapeWriter(tape_file))
         if isinstance(clock, FollowingClock):
             await stack.enter_async_context(clock.following())

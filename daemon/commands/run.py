@@ -45,7 +45,7 @@ def command(
 
         raise click.exceptions.Exit(dry_connect(settings))
     from daemon.commands._exchanges import clock_and_feeds
-    from daemon.commands._health import health_of, pages_of, served
+    from daemon.commands._health import health_of, pages_of
     from daemon.commands._live import run_live
 
     settings = with_metrics(settings, serve)
@@ -53,5 +53,4 @@ def command(
     tape = tape_file or Path(settings.tape.path)
     health = health_of(settings, tape)
     with serving(settings.metrics, tape, pages_of(health)) as server:
-        served(health, server)
         asyncio.run(run_live(settings, model or settings.model.uri, make_feed, clock, tape, server, health))

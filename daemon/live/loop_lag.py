@@ -25,14 +25,17 @@ class LoopLag:
     async def watch(self) -> None:
         """Look, for ever."""
         self._loop = loop = asyncio.get_running_loop()
-        while True:
-            due_s = self._due_s = loop.time() + EVERY_S
-            await asyncio.sleep(EVERY_S)
-            self._late_s[self._looks % KEPT] = max(0.0, loop.time() - due_s)
-            self._looks += 1
+        try:
+            while True:
+                due_s = self._due_s = loop.time() + EVERY_S
+                await asyncio.sleep(EVERY_S)
+                self._late_s[self._looks % KEPT] = max(0.0, loop.time() - due_s)
+                self._looks += 1
+        finally:
+            # A loop that has ended is not late.
+            self._due_s = None
 
     def worst_s(self) -> float:
-        """Return the worst of the last minute, in seconds; 0 before it watches."""
-        if self._loop is None or self._due_s is None:
-            return 0.0
-        return max(*self._late_s, self._loop.time() - self._due_s)
+        """Return the worst of the last minute that it watched, in seconds; 0 before it does."""
+        loop, due_s = self._loop, self._due_s
+        return max(self._late_s if loop is None or due_s is None else (*self._late_s, loop.time() - due_s))

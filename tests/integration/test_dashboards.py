@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import pytest
 
 from tests.deploy.dashboards import queries, variables
+from tests.deploy.promql import now, selectors
+from tests.deploy.rules import FILE as RULES_FILE
+from tests.deploy.rules import rules
 from tests.integration.command_line import started, wait_for
 from tests.prometheus_server import Prometheus, prometheus
 
@@ -56,10 +59,11 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
         assert wait_for(process, lambda: says(r"http://(127\.0\.0\.1:\d+)/metrics")), log.read_text()
         (instance,) = address
-        with prometheus(instance, folder) as (server, _):
+        with prometheus(instance, folder, rules=[RULES_FILE]) as (server, _):
             assert wait_for(process, lambda: says("metrics_linger")), log.read_text()
-            last = "papertape_last_closed_bar_timestamp_seconds"
-            assert wait_for(process, lambda: server.value(f"{last} - {last} offset 1s") == 0.0)
+            done_s = time.time()
+            scraped = "timestamp(papertape_capital)"
+            assert wait_for(process, lambda: (server.value(scraped) or 0.0) > done_s)
             yield Watched(server, instance, began_s)
 
 
@@ -79,3 +83,13 @@ def test_every_variable_has_values(watched: Watched) -> None:
     for asked, label in variables():
         selector = asked.filled(instance=watched.instance, run="demo")
         assert watched.server.label_values(selector, label), asked
+
+
+def test_every_rule_is_evaluated_and_all_that_it_selects_is_there(watched: Watched) -> None:
+    evaluated = {rule["name"]: rule for rule in watched.server.rules()}
+    for rule in rules():
+        assert evaluated[rule.alert]["health"] == "ok", evaluated[rule.alert]
+        for selector in selectors(rule.expr):
+            assert watched.numbers(now(selector)), f"{rule.alert}: {now(selector)}"
+    firing = {name for name, rule in evaluated.items() if rule["state"] == "firing"}
+    assert firing <= {"PapertapeWatchdog", "PapertapeCatchUp"}

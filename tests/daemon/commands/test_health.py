@@ -23,8 +23,7 @@ def asked(server: MetricsServer, path: str, method: str = "GET") -> tuple[int, b
 
 def test_what_is_found_is_served_with_reasons_beside_the_metrics(tmp_path: Path) -> None:
     health = health_of(Settings(), tmp_path / "a.tape")
-    with MetricsServer(HOST, 0, {}, pages_of(health)) as server:
-        served(health, server)
+    with MetricsServer(HOST, 0, {}, pages_of(health)) as server, served(health, server):
         alive, ready = asked(server, "/healthz"), asked(server, "/readyz")
         metrics = asked(server, "/metrics")
         head = asked(server, "/readyz", "HEAD")

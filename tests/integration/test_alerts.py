@@ -1,0 +1,141 @@
+"""A run's feed is cut: Prometheus notices by its rules, Alertmanager tells a webhook, with the runbook."""
+
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.sync.client import connect
+
+from tests.deploy.rules import DEPLOY, FILE, read
+from tests.integration.command_line import Job, n_batches, started, wait_for
+from tests.integration.live_exchange import simulated_exchange
+from tests.prometheus_server import fetched, found, free_address, prometheus
+
+pytestmark = pytest.mark.slow
+
+AT_ONCE = {"group_wait": "0s", "group_interval": "1s"}
+
+
+class Webhook:
+    """Hears what Alertmanager posts: messages by path, in order."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, dict[str, Any]]] = []
+        heard = self.heard
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                heard.append((self.path, json.loads(body)))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *args: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def alerts(self, path: str, status: str) -> dict[str, dict[str, Any]]:
+        """The alerts heard at a path, by name."""
+        return {
+            alert["labels"]["alertname"]: alert
+            for at, message in list(self.heard)
+            for alert in message["alerts"]
+            if (at, alert["status"]) == (path, status)
+        }
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    made = Webhook()
+    thread = threading.Thread(target=made.server.serve_forever)
+    thread.start()
+    try:
+        yield made
+    finally:
+        made.server.shutdown()
+        thread.join()
+        made.server.server_close()
+
+
+def impatient_rules(folder: Path) -> Path:
+    """The rules as they are but for their patience."""
+    path = folder / "rules.yml"
+    text, n = re.subn(r"^( +)for: .*$", r"\1for: 1s", FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert n > 10
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@contextmanager
+def alertmanager(folder: Path, webhook: Webhook) -> Iterator[str]:
+    """A server with the example that is shipped, which posts to the webhook without waiting."""
+    config = read(DEPLOY / "alertmanager" / "alertmanager.yml")
+    for route in (config["route"], *config["route"]["routes"]):
+        route.update(AT_ONCE)
+    for receiver in config["receivers"]:
+        for hook in receiver.get("webhook_configs", ()):
+            hook["url"] = hook["url"].replace(":9095", f":{webhook.server.server_port}")
+    (folder / "alertmanager.yml").write_text(json.dumps(config), encoding="utf-8")
+    address = free_address()
+    words = [
+        found("prometheus-alertmanager", "prometheus-alertmanager"),
+        f"--config.file={folder / 'alertmanager.yml'}",
+        f"--storage.path={folder / 'alertmanager'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    ]
+    with (folder / "alertmanager.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder, text=True)
+        try:
+            assert wait_for(process, lambda: fetched(f"http://{address}/-/ready") is not None)
+            yield address
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_a_feed_that_is_cut_alarms_with_its_runbook_and_one_that_is_back_ends_the_alarm(
+    job: Job, tmp_path: Path, webhook: Webhook
+) -> None:
+    with simulated_exchange(job, tmp_path) as exchange:
+        log = exchange.folder / "stderr.txt"
+        clock: str = json.loads((tmp_path / "live.yaml").read_text())["feeds"]["clock_url"]
+        with (
+            started([*exchange.words, "--serve", "0"], exchange.folder) as process,
+            alertmanager(tmp_path, webhook) as notified,
+        ):
+
+            def address() -> str:
+                match = re.search(r"http://(127\.0\.0\.1:\d+)/metrics", log.read_text(encoding="utf-8"))
+                return match[1] if match else ""
+
+            assert wait_for(process, lambda: n_batches(exchange.tape) >= 3), log.read_text()
+            rules = [impatient_rules(tmp_path)]
+            with prometheus(address(), tmp_path, rules=rules, alertmanager=notified) as (server, _):
+                well = 'papertape_health_ok{check="feed"} == 1'
+                assert wait_for(process, lambda: bool(server.query(well))), log.read_text()
+                assert wait_for(process, lambda: "PapertapeWatchdog" in webhook.alerts("/watchdog", "firing"))
+                assert not webhook.alerts("/alerts", "firing")
+                with connect(clock.replace("/clock", "/control")) as control:
+                    control.send(json.dumps({"fault": "silence", "for_s": 1e9}))
+                    control.recv()
+                    assert wait_for(
+                        process, lambda: "PapertapeFeedStale" in webhook.alerts("/alerts", "firing")
+                    ), log.read_text()
+                    control.send(json.dumps({"fault": "clear"}))
+                    control.recv()
+                assert wait_for(
+                    process, lambda: "PapertapeFeedStale" in webhook.alerts("/alerts", "resolved")
+                ), log.read_text()
+    stale = webhook.alerts("/alerts", "firing")["PapertapeFeedStale"]
+    assert stale["labels"]["severity"] == "critical"
+    assert stale["annotations"]["runbook"] == "deploy/runbooks.md#papertapefeedstale"
+    assert "gets no bars" in stale["annotations"]["summary"]
