@@ -61,8 +61,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         (instance,) = address
         with prometheus(instance, folder, rules=[RULES_FILE]) as (server, _):
             assert wait_for(process, lambda: says("metrics_linger")), log.read_text()
-            done_s = time.time()
-            scraped = "timestamp(papertape_capital)"
+            # What is served last is asked for by the second: it must have been there for longer than one.
+            done_s, scraped = time.time() + 1.0, "timestamp(papertape_capital)"
             assert wait_for(process, lambda: (server.value(scraped) or 0.0) > done_s)
             yield Watched(server, instance, began_s)
 
