@@ -28,7 +28,7 @@ from daemon.events import (
     Warmup,
     model_subject,
 )
-from daemon.settings import Settings
+from daemon.settings import changes
 
 if TYPE_CHECKING:
     from daemon.engine import Engine
@@ -83,32 +83,17 @@ def _change_settings(engine: "Engine", beside: Beside, event: SettingsChanged) -
     """Take new settings whole, or refuse them whole with what needs a restart."""
     now = engine.run.settings
     try:
-        new = Settings.model_validate_json(event.settings_json)
+        new = now.deciding_as(event.settings_json)
     except ValidationError as error:
         beside.refusals.append(
             _refusal(engine, "settings", f"{error.error_count()} problems: {error.errors()[0]['msg']}")
         )
         return
-    cold = _cold_changes(now, new)
+    cold = [path for path, reload in changes(now, new).items() if reload == "restart"]
     if cold:
         beside.refusals.append(_refusal(engine, "settings", f"a change of {', '.join(cold)} needs a restart"))
         return
     engine.run.reconfigure(new)
-
-
-def _cold_changes(now: Settings, new: Settings) -> list[str]:
-    """Return what differs and needs a restart: sections, and fields of hot sections."""
-    cold: list[str] = []
-    for name in type(now).model_fields:
-        before, after = getattr(now, name), getattr(new, name)
-        if before == after:
-            continue
-        if before.reload == "restart":
-            cold.append(name)
-        else:
-            fields = before.needs_restart
-            cold += [f"{name}.{field}" for field in fields if getattr(before, field) != getattr(after, field)]
-    return cold
 
 
 def _change_model(engine: "Engine", beside: Beside, event: ModelChanged) -> None:

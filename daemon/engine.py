@@ -287,7 +287,7 @@ class Engine:
             "run": self.run.to_fields(),
             "digest": self.digest,
             "model": self.run.model.version,
-            "settings": self.run.settings.canonical_json(),
+            "settings": self.run.settings.identity_json(),
             "instruments": [instrument.to_fields() for instrument in self.run.instruments],
             "weights": dict(self.weights),
         }
@@ -309,7 +309,7 @@ class Engine:
             instruments: Names at the history's beginning; default: those of the snapshot.
         """
         state: Mapping[str, Any] = snapshot.state
-        settings = Settings.model_validate_json(state["settings"])
+        settings = self.run.settings.deciding_as(state["settings"])
         self._be_of(tuple(map(Instrument.from_fields, state.get("instruments", ()))))
         if state["model"] != self.run.model.version:
             self.run.swap(self.library[state["model"]], snapshot.minute)

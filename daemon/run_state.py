@@ -105,8 +105,9 @@ class RunState:
         self.sizer = self._new_sizer()
         self.round_trips = RoundTripCosts(settings.costs, self.names)
         self.policy.reconfigure(settings.policy, self.model.horizon_minutes, self.sizer)
-        self.desk.reconfigure(settings.costs)
+        self.desk.reconfigure(settings.costs, settings.universe)
         self.trading.reconfigure(settings.risk)
+        self.groups = self.groups.reconfigured(settings)
 
     def judge(self, minute: int) -> tuple[tuple[VitalChange, ...], tuple[StateChange, ...]]:
         """Hold the vitals after `minute` against their bounds; what follows holds from the next minute on."""

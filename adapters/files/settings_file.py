@@ -30,11 +30,20 @@ class LoadedSettings(Generic[Model]):
 
     Attributes:
         settings: Validated and frozen.
-        origins: Fields that the environment set: dotted path -> name of the variable.
+        where: Says where a setting was written.
     """
 
     settings: Model
-    origins: Mapping[str, str]
+    where: Location
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Fields that the environment set: dotted path -> name of the variable."""
+        return self.where.origins
+
+    def place(self, dotted: str) -> str:
+        """Return the line of a setting, or of what should hold it, as `FILE:LINE`, or its variable."""
+        return self.where.of(tuple(dotted.split(".")))
 
 
 def read_settings(path: Path | None, environment: Mapping[str, str]) -> LoadedSettings[Settings]:
@@ -70,15 +79,15 @@ def read_model(
             f"set {variable}, or {variable}_FILE to the path of a file that holds it"
         )
     origins: dict[str, str] = {}
+    where = Location(name, document, origins)
     problems += _apply_environment(model, data, environment, origins)
     try:
         settings = model.model_validate(data)
     except ValidationError as error:
-        where = Location(name, document, origins)
         problems += explain(model, error, where)
     if problems:
         raise SettingsError(sorted(problems, key=_line))
-    return LoadedSettings(settings, origins)
+    return LoadedSettings(settings, where)
 
 
 def _line(problem: str) -> int:

@@ -159,7 +159,7 @@ FAMILIES: Final = (
     Family(
         "last_good_reload_timestamp_seconds",
         "gauge",
-        "When settings were last taken over; the start counts as a reload.",
+        "When settings were last read and found good; the start counts as a reload.",
     ),
     Family(STAGE_SECONDS, "histogram", "Time a stage took for one chunk of minutes.", ("stage",)),
     *judged_families("expert", JUDGED_LABELS, " in the window"),

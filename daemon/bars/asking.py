@@ -48,12 +48,16 @@ class Asking:
     """
 
     def __init__(self, rules: SealingSettings) -> None:
-        self._retry_ms = int(rules.retry_seconds * 1000)
+        self.reconfigure(rules)
         self._under_way: set[str] = set()
         self._failures: dict[str, int] = {}
         self._failing: dict[str, set[str]] = {}
         self._due_ms: dict[str, int] = {}
         self._wanted: list[Ask] = []
+
+    def reconfigure(self, rules: SealingSettings) -> None:
+        """Wait by other rules after the next failure."""
+        self._retry_ms = int(rules.retry_seconds * 1000)
 
     def want(self, ask: Ask, now_ms: int, *, urgent: bool = False) -> None:
         """Ask, unless this lane's last request is under way or it is too early for the next.

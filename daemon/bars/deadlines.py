@@ -16,10 +16,14 @@ class Deadlines:
     """
 
     def __init__(self, rules: SealingSettings, now_ms: int) -> None:
-        self._deadline_ms = int(rules.deadline_seconds * 1000)
-        self._catch_up_ms = int(rules.catch_up_seconds * 1000)
+        self.reconfigure(rules)
         self._progress_ms = now_ms
         self._behind = False
+
+    def reconfigure(self, rules: SealingSettings) -> None:
+        """Wait by other rules from now on."""
+        self._deadline_ms = int(rules.deadline_seconds * 1000)
+        self._catch_up_ms = int(rules.catch_up_seconds * 1000)
 
     def progress(self, now_ms: int) -> None:
         """Take note that history answered."""

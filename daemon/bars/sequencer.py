@@ -77,18 +77,24 @@ class Sequencer:
         starts: Mapping[str, LaneStart] | None = None,
         lost: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
-        self._rules = settings.sealing
-        self._halt_minutes = settings.universe.halt_minutes
-        self._most_flat = settings.bars.max_synthetic_minutes if self._rules.empty == "flat" else 0
         self._lanes = Lanes(instruments, first_minute - 1, starts or {})
         self._streams = Streams(feeds, now_ms, lost or {})
-        self._asking = Asking(self._rules)
-        self._deadlines = Deadlines(self._rules, now_ms)
+        self._asking = Asking(settings.sealing)
+        self._deadlines = Deadlines(settings.sealing, now_ms)
+        self.reconfigure(settings)
         self._now_ms = self._looked_ms = now_ms
         self._sealed = first_minute - 1
         self._next = self._lanes.after(self._sealed)
         self._inputs: list[Minutes | Backfill | FeedLost | FeedRestored] = []
         self.noted = Noted()
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Go on by other rules; what was asked for and what is known stays."""
+        self._rules = settings.sealing
+        self._asking.reconfigure(self._rules)
+        self._deadlines.reconfigure(self._rules)
+        self._halt_minutes = settings.universe.halt_minutes
+        self._most_flat = settings.bars.max_synthetic_minutes if self._rules.empty == "flat" else 0
 
     def regroup(
         self,

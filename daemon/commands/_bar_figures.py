@@ -33,11 +33,14 @@ class BarMeter:
         engine: The run's; read between two chunks.
         watcher: Of the same run.
         max_instruments: Most instruments with series of their own.
+
+    Attributes:
+        max_instruments: The same; may be set between two batches.
     """
 
     def __init__(self, engine: Engine, watcher: Watcher, max_instruments: int) -> None:
         self._engine = engine
-        self._shown = max_instruments
+        self.max_instruments = max_instruments
         self._newest: dict[str, Counter[str]] = {}
         self._departed: Counter[str] = Counter()
         self._outside: Mapping[str, int] = {}
@@ -65,7 +68,7 @@ class BarMeter:
         """Return the series of all families of bars."""
         coverage = self._engine.run.coverage.figures()
         self._note_departed(coverage)
-        shown = coverage[: self._shown]
+        shown = coverage[: self.max_instruments]
         found: Series = {
             family: {(): float(self._departed[family] + sum(getattr(f, what) for f in coverage))}
             for family, what in COUNTS.items()

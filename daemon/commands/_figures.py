@@ -78,6 +78,11 @@ class Meter:
         self._not_ready = 0
         self._scored: deque[int] = deque(maxlen=engine.run.model.horizon_minutes + 1)
 
+    def reconfigure(self, max_instruments: int) -> None:
+        """Go on with so many instruments that have series of their own."""
+        self._shown = max_instruments
+        self._bars.max_instruments = max_instruments
+
     # --- what batches bring ---
 
     def see(self, batches: Sequence[BatchRecord]) -> None:

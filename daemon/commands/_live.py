@@ -21,10 +21,11 @@ from daemon.commands._control_start import control_of
 from daemon.commands._health import beating, committing, health_of, served
 from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart, names_by_venue
+from daemon.commands._reload import Reloader
 from daemon.commands._retention import Retention, retention_of
 from daemon.commands._serving import Feed as Shown
 from daemon.commands._serving import feed_for
-from daemon.commands._signals import on_signals
+from daemon.commands._signals import on_hangup, on_signals
 from daemon.commands._swap import ModelWatch
 from daemon.commands._told import tell
 from daemon.commands._universe import UniverseChanger
@@ -40,6 +41,7 @@ from daemon.settings import Settings
 if TYPE_CHECKING:
     from adapters.prometheus.server import MetricsServer
     from daemon.commands._mqtt import MqttLink
+    from daemon.commands._settings import SettingsSource
 
 MQTT: Final = "mqtt"
 """The venue whose bars come by topic."""
@@ -59,6 +61,7 @@ async def run_live(
     tape_file: Path,
     server: "MetricsServer | None" = None,
     health: Health | None = None,
+    source: "SettingsSource | None" = None,
 ) -> None:
     """Trade live until SIGTERM or SIGINT; then drain and leave.
 
@@ -70,17 +73,20 @@ async def run_live(
         tape_file: Made where there is none; else the run on it is gone on with.
         server: Answers scrapes.
         health: Is told of it.
+        source: Where the settings come from, to be read again.
 
     Raises:
         PapertapeError: It cannot start or go on; says why.
     """
-    stop = asyncio.Event()
+    stop, hangup = asyncio.Event(), asyncio.Event()
     on_signals(stop.set)
+    on_hangup(hangup.set)
     async with opened(
         settings, model_uri, make_feed, clock, tape_file, stop=stop, server=server, health=health
     ) as session:
         if session is not None:
-            await session.live.run(stop)
+            async with session.reloading(source, hangup, server):
+                await session.live.run(stop)
             log, engine = structlog.get_logger(), session.engine
             log.info("stopped", minute=engine.minute, batch=engine.batch, tasks=len(asyncio.all_tasks()))
 
@@ -216,6 +222,20 @@ class Session:
             sinks=(*onlookers.sinks, publisher.see),
             indicated=(*onlookers.indicated, publisher.indicate),
         )
+
+    @asynccontextmanager
+    async def reloading(
+        self, source: "SettingsSource | None", hangup: asyncio.Event, server: "MetricsServer | None"
+    ) -> AsyncIterator[None]:
+        """Take new settings over while the block runs, where they have a source."""
+        if source is None:
+            yield
+            return
+        self.reloader = Reloader(source, self.engine, self.live, self.meter, SystemClock())
+        if server is not None:
+            self.reloader.shown_by(server)
+        async with self.reloader.watching(hangup):
+            yield
 
 
 def _open_mqtt(settings: Settings) -> "MqttLink | None":

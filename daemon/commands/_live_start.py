@@ -16,7 +16,7 @@ from daemon.bars.sequencer import Sequencer
 from daemon.commands._exchanges import by_venue, grouped
 from daemon.commands._model import RUN_FILES, LoadedModel, open_model, with_run_files
 from daemon.commands._past import fetched
-from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
+from daemon.commands._run import Run, begin, machine, resume, settings_of, warmup_minutes
 from daemon.commands._warmth import tell_who_is_cold
 from daemon.engine import Engine
 from daemon.events import BAR_FLAG_SYNTHETIC, Instrument, Minutes
@@ -105,7 +105,7 @@ class LiveStart:
         start = self._first_minute - 2 * max(plan.warmup_bars, plan.history_rows)
         older = await self._fetched(start, self._first_minute - FIRST_PAGE_MINUTES - 1)
         source = FetchedBars({name: [*older[name], *bars] for name, bars in recent.items()}, self._settings)
-        run = self._run(source, loaded)
+        run = self._run(source, loaded, self._settings)
         engine = run.engine()
         await asyncio.to_thread(begin, run, engine, self._tape)
         log = structlog.get_logger()
@@ -143,16 +143,18 @@ class LiveStart:
             version = reader.header()["model_version"]
             loaded = with_run_files(version, files, self._settings, source.instruments)
             self._first_minute = int(reader.header()["first_minute"])
-            run = self._run(source, loaded)
+            run = self._run(source, loaded, settings_of(reader, self._settings))
             engine = run.engine()
-            resume(run, engine, reader)
+            changed = resume(run, engine, reader, self._settings)
         log = structlog.get_logger()
+        if changed:
+            log.info("settings_applied", by="start", changed=sorted(changed), minute=engine.minute)
         log.info("resumed", tape=str(self._tape_file), minute=engine.minute, batch=engine.batch)
         return engine
 
-    def _run(self, source: RunSource, loaded: LoadedModel) -> Run:
+    def _run(self, source: RunSource, loaded: LoadedModel, settings: Settings) -> Run:
         first = self._first_minute
-        return Run(self._settings, source, first, loaded.model, loaded.files, machine(), loaded.funding)
+        return Run(settings, source, first, loaded.model, loaded.files, machine(), loaded.funding)
 
     async def _fetched(self, first_minute: int, last_minute: int) -> dict[str, Sequence[BarClosed]]:
         """Fetch [first_minute, last_minute] of every instrument."""

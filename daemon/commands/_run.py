@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import structlog
+from pydantic import ValidationError
 
 from daemon import chain, playback
 from daemon.bars.grid import Grid
 from daemon.commands._model import RUN_FILES
 from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
-from daemon.errors import TapeDamagedError, TapeMismatchError
+from daemon.errors import TapeDamagedError, TapeMismatchError, TapeVersionError
 from daemon.events import (
     BAR_FLAG_REFUSED,
     BAR_RECORD,
@@ -24,6 +25,7 @@ from daemon.events import (
     EventRecord,
     Instrument,
     Minutes,
+    SettingsChanged,
     Snapshot,
     UniverseChanged,
     Warmup,
@@ -31,7 +33,7 @@ from daemon.events import (
 from daemon.ports import Files, RunSource
 from daemon.run_model import RunModel
 from daemon.service import outcomes
-from daemon.settings import Settings
+from daemon.settings import Reload, Settings, changes
 
 if TYPE_CHECKING:
     from adapters.tape.reader import TapeReader
@@ -50,7 +52,6 @@ OUTSIDE: Final = "bars_outside_sessions"
 the files' end (a tape must not depend on where its run paused); absent where there are none."""
 
 WHAT_DIFFERS: Final = {
-    "settings": "settings",
     "bars": "bar files",
     "first_minute": "first decided minute (--from)",
     "experts": "experts of the model",
@@ -149,17 +150,29 @@ def _outside(run: Run) -> dict[str, str]:
     return {OUTSIDE: json.dumps(dict(counts))} if counts else {}
 
 
-def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
+def resume(
+    run: Run, engine: Engine, reader: "TapeReader", wanted: Settings | None = None
+) -> Mapping[str, Reload]:
     """Bring an engine to the end of a tape: its last snapshot, then the batches after it, checked.
 
     Under other arithmetic than the tape's the stored batches stand as they are, and a new segment of the
-    chain begins; that is an event on the tape.
+    chain begins; that is an event on the tape. So is the change to other settings.
+
+    Args:
+        run: As it was begun.
+        engine: That has seen nothing.
+        reader: Of the tape.
+        wanted: Settings to go on under, if they may differ from those at the tape's end where that needs no
+            restart; default: those of the run, which must be the tape's.
+
+    Returns:
+        Which settings are others from here on.
 
     Raises:
         TapeMismatchError: The tape is of other bars, settings or another model; names which.
         TapeDamagedError: A batch after the snapshot does not come out again as it is stored.
     """
-    _demand_same(run, reader)
+    _demand_same(run, reader, wanted)
     models = TapeModels(reader, run.settings)
     before, now = machine_at(reader), dict(run.machine)
     snapshot = reader.snapshot()
@@ -175,6 +188,26 @@ def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
     if before != now:
         structlog.get_logger().warning("arithmetic_changed", before=before, after=now, batch=engine.batch)
         engine.apply(ArithmeticChanged(before=before, after=now))
+    changed = changes(engine.run.settings, wanted or engine.run.settings)
+    if wanted is not None and changed:
+        engine.apply(SettingsChanged(settings_json=wanted.identity_json()))
+    return changed
+
+
+def settings_of(reader: "SqliteTapeReader", here: Settings) -> Settings:
+    """Return the settings that a tape's run began with; what no tape keeps is as it is here.
+
+    Raises:
+        TapeVersionError: They are of another version of papertape.
+    """
+    try:
+        return here.deciding_as(reader.header()["settings"])
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise TapeVersionError(
+            f"the tape {reader.path} has settings that this papertape does not know "
+            f"({'.'.join(map(str, first['loc']))}: {first['msg']}); use the papertape that wrote it"
+        ) from error
 
 
 def history(
@@ -254,9 +287,12 @@ def _follow(
         engine.digest = tip[1]
 
 
-def _demand_same(run: Run, reader: "TapeReader") -> None:
+def _demand_same(run: Run, reader: "TapeReader", wanted: Settings | None) -> None:
     header, ours = reader.header(), run.header()
-    differing = [text for key, text in WHAT_DIFFERS.items() if header.get(key) != ours[key]]
+    found = changes(settings_of(reader, run.settings), wanted or run.settings)
+    others = [path for path, reload in found.items() if wanted is None or reload == "restart"]
+    differing = [f"settings ({', '.join(others)})"] if others else []
+    differing += [text for key, text in WHAT_DIFFERS.items() if header.get(key) != ours[key]]
     if reader.instruments() != run.instruments:
         differing.append("instruments")
     hashes = {name: chain.content_digest(content) for name, content in run.files.items()}

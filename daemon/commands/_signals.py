@@ -1,4 +1,4 @@
-"""Ending a run in an orderly way: what SIGINT and SIGTERM do while an event loop runs."""
+"""What signals do while an event loop runs: SIGINT and SIGTERM end a run in an orderly way."""
 
 import asyncio
 import signal
@@ -20,3 +20,8 @@ def on_signals(halt: Callable[[], object]) -> list[signal.Signals]:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, heed, number)
     return caught
+
+
+def on_hangup(call: Callable[[], object]) -> None:
+    """Have SIGHUP call something on the running event loop."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, call)

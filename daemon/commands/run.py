@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from daemon.commands._serving import serve_option, serving, with_metrics
+from daemon.commands._serving import serve_option, serving
 from daemon.commands._settings import config_option
 
 
@@ -34,12 +34,16 @@ def command(
     SIGTERM or Ctrl-C it finishes the minute at hand, leaves a snapshot and ends with 0. Started again, it
     goes on where its tape ends, however it ended: missed minutes come from history, marked `catch_up`.
 
+    A change of the settings file is applied between two minutes, or refused whole with all its problems;
+    SIGHUP reads it again.
+
     With --dry-connect it says what it finds at the venues and ends: 0 all is well, 1 a venue cannot be
     reached or its clock is not ours, 2 a symbol is not known.
     """
-    from daemon.commands._settings import open_settings
+    from daemon.commands._settings import open_source
 
-    settings = open_settings(config_file)
+    source = open_source(config_file, serve)
+    settings = source.settings
     if dry:
         from daemon.commands._dry_connect import dry_connect
 
@@ -48,9 +52,9 @@ def command(
     from daemon.commands._health import health_of, pages_of
     from daemon.commands._live import run_live
 
-    settings = with_metrics(settings, serve)
     clock, make_feed = clock_and_feeds(settings)
     tape = tape_file or Path(settings.tape.path)
     health = health_of(settings, tape)
     with serving(settings.metrics, tape, pages_of(health)) as server:
-        asyncio.run(run_live(settings, model or settings.model.uri, make_feed, clock, tape, server, health))
+        uri = model or settings.model.uri
+        asyncio.run(run_live(settings, uri, make_feed, clock, tape, server, health, source))

@@ -28,7 +28,7 @@ from daemon.live.snapshots import SnapshotsAsked
 from daemon.live.universe import UniverseChange, start_after
 from daemon.ports import Feed, LiveClock
 from daemon.service import outcomes
-from daemon.settings import SealingSettings
+from daemon.settings import SealingSettings, Settings
 
 Done = TypeVar("Done")
 
@@ -178,6 +178,11 @@ class LiveRun:
             asyncio.CancelledError: The run ended before.
         """
         return await self._snapshots.ask(self._wake)
+
+    def reconfigure(self, settings: Settings) -> None:
+        """Seal by other settings from now on; for the event loop's thread."""
+        self.sequencer.reconfigure(settings)
+        self._wake()
 
     def _start(self, group: asyncio.TaskGroup, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = group.create_task(work)

@@ -42,7 +42,7 @@ class Bundle:
 
     Attributes:
         name: The model's name.
-        settings_json: The settings it was made with, canonical JSON.
+        settings_json: The settings it was made with, as a tape keeps them.
         features: Which features are computed.
         schema: Their names, order, formulas and hash.
         formulas: The user's own formulas by name, as text.

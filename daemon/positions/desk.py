@@ -208,9 +208,9 @@ class Desk:
             "band": "best fills at the open, worst at the bar's high (buys) or low (sales)",
         }
 
-    def reconfigure(self, costs: CostSettings) -> None:
-        """Go on under other costs; waiting orders keep their times."""
-        self._costs = costs
+    def reconfigure(self, costs: CostSettings, universe: UniverseSettings) -> None:
+        """Go on under other costs and limits of age; waiting orders keep their times."""
+        self._costs, self._universe = costs, universe
         self._funding = make_funding(costs, self._series, self._names)
         self.broker.reconfigure(costs, self._instruments)
 
@@ -224,7 +224,7 @@ class Desk:
         self._instruments = tuple(instruments)
         self.account.regroup(moved, instruments)
         self.broker.regroup(moved)
-        self.reconfigure(self._costs)
+        self.reconfigure(self._costs, self._universe)
         view = self.view
         weights, leads_to = (
             {moved[i]: w for i, w in ws.items() if i in moved} for ws in (view.weights, view.leads_to)

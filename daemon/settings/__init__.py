@@ -2,12 +2,15 @@
 
 Reading a file and the environment is `adapters.files.settings_file`; this package only says what is valid.
 Its files hold the sections by what they are about; everything is imported from here. Each section declares
-whether it may change while the daemon runs (`reload = "hot"`) or needs a restart, and a hot one which of its
-fields need one all the same (`needs_restart`).
+whether it may change while the daemon runs (`reload = "hot"`) or needs a restart, and which of its fields are
+of the other kind (`needs_restart`, `hot`).
 """
+
+from typing import Final, Self
 
 from pydantic import field_validator
 
+from daemon.settings.changes import changes
 from daemon.settings.control import ControlSettings, is_loopback
 from daemon.settings.health import HealthSettings
 from daemon.settings.judging import (
@@ -42,6 +45,8 @@ from daemon.settings.section import Bps, Reload, Section, Share, Venue
 from daemon.settings.trading import CostSettings, PolicySettings, RiskSettings, VenueFeeSettings
 
 __all__ = [
+    "OUTSIDE",
+    "OUTSIDE_TAPE",
     "AlarmSettings",
     "BarsSettings",
     "BlendSettings",
@@ -86,8 +91,17 @@ __all__ = [
     "VenueFeeSettings",
     "VenueFeedSettings",
     "VitalsSettings",
+    "changes",
     "is_loopback",
 ]
+
+
+OUTSIDE: Final = frozenset(("control", "feeds", "health", "log", "metrics", "model", "mqtt", "sealing"))
+"""Sections that are no part of what a run is: where its model, its record and its listeners are, and how live
+bars come and are sealed (what was sealed stands on the tape)."""
+
+OUTSIDE_TAPE: Final = frozenset(("path", "max_bytes", "keep_days"))
+"""Of the section `tape`: where it is, and how much of it is kept."""
 
 
 class Settings(Section):
@@ -128,16 +142,19 @@ class Settings(Section):
         return universe
 
     def identity_json(self) -> str:
-        """Return what makes a run what it is: not where tape, model and log are, nor who hears of it.
+        """Return what makes a run what it is, as the tape keeps it: all sections but those `OUTSIDE` it.
 
-        How live bars come and are sealed is no part of it either: what was sealed stands on the tape.
+        Of the tape, neither is where it is and how much of it is kept. No secret is in it.
         """
-        elsewhere = dict.fromkeys(
-            ("control", "feeds", "health", "log", "metrics", "model", "mqtt", "sealing"), True
-        )
-        kept = {"path", "max_bytes", "keep_days"}
-        return self.model_dump_json(exclude={**elsewhere, "tape": kept})
+        return self.model_dump_json(exclude={**dict.fromkeys(OUTSIDE, True), "tape": set(OUTSIDE_TAPE)})
 
-    def canonical_json(self) -> str:
-        """Return the settings as one JSON text; equal settings give equal text."""
-        return self.model_dump_json()
+    def deciding_as(self, identity_json: str) -> Self:
+        """Return the settings of a tape, with the rest, which no tape keeps, as it is here.
+
+        Raises:
+            ValidationError: The text is not of valid settings.
+        """
+        told = type(self).model_validate_json(identity_json)
+        rest = {name: getattr(self, name) for name in OUTSIDE}
+        kept = {name: getattr(self.tape, name) for name in OUTSIDE_TAPE}
+        return told.model_copy(update={**rest, "tape": told.tape.model_copy(update=kept)})

@@ -12,6 +12,7 @@ GroupName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,40}$")]
 class VitalsSettings(Section):
     """How the model is judged."""
 
+    hot: ClassVar[tuple[str, ...]] = ("groups",)
     window_minutes: int = Field(
         43_200, ge=1440, description="Minutes that rolling figures and intervals look back."
     )
@@ -42,6 +43,7 @@ class VitalsSettings(Section):
 class TradingAlarm(Section):
     """A vital of everything that is traded."""
 
+    reload: ClassVar[Reload] = "hot"
     consequences: tuple[Literal["no_entry", "frozen", "flatten", "retrain"], ...] = Field(
         (), description="Any of no_entry, frozen, flatten, retrain; none: it is only reported."
     )
@@ -64,6 +66,7 @@ class EdgeAlarm(TradingAlarm):
 class ExpertAlarm(Section):
     """A vital of each expert and the blend. What is traded follows the blend, its weights the experts."""
 
+    reload: ClassVar[Reload] = "hot"
     consequences: tuple[Literal["no_entry", "frozen", "flatten", "retrain", "blend"], ...] = Field(
         (), description="As above where it is the blend's alarm; `blend`: an expert in alarm has no weight."
     )

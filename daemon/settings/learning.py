@@ -1,10 +1,10 @@
 """What the experts see, what they predict, how they are trained and made one."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from daemon.settings.section import Section
+from daemon.settings.section import Reload, Section
 
 
 class FeatureSettings(Section):
@@ -106,6 +106,7 @@ class ExpertsSettings(Section):
 class TrainingSettings(Section):
     """How a bundle is trained. Shares are of the training range's session minutes."""
 
+    reload: ClassVar[Reload] = "hot"
     calibration_share: float = Field(
         0.25, gt=0, lt=0.9, description="Last part of the range, for calibration."
     )

@@ -1,10 +1,10 @@
 """How live bars come and when a minute is closed."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from daemon.settings.section import Section, Venue
+from daemon.settings.section import Reload, Section, Venue
 
 
 class VenueFeedSettings(Section):
@@ -28,6 +28,8 @@ class FeedsSettings(Section):
 class SealingSettings(Section):
     """When a live minute is closed, and what is done about bars that do not come."""
 
+    reload: ClassVar[Reload] = "hot"
+    needs_restart: ClassVar[tuple[str, ...]] = ("queue_messages", "history_requests")
     grace_seconds: float = Field(
         4.0,
         ge=0,

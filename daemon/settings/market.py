@@ -1,7 +1,7 @@
 """What is traded: the run, its instruments, and how bar files are read."""
 
 from decimal import Decimal
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -31,6 +31,7 @@ class InstrumentSettings(Section):
 class UniverseSettings(Section):
     """Which instruments are traded."""
 
+    hot: ClassVar[tuple[str, ...]] = ("halt_minutes", "delist_minutes")
     venue: Venue = Field("binance", description="Venue of symbols that name none.")
     instruments: tuple[str, ...] | Literal["all"] = Field(
         "all", description="Symbols, or venue:SYMBOL; `all` takes every instrument of the bar files."
@@ -55,6 +56,7 @@ class UniverseSettings(Section):
 class BarsSettings(Section):
     """How bar files are read."""
 
+    hot: ClassVar[tuple[str, ...]] = ("max_synthetic_minutes",)
     time: str = Field("time", description="Column of the bar's time.")
     symbol: str = Field(
         "symbol", description="Column of the instrument; a file without it names it by `symbol_value`."

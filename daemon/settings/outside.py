@@ -11,8 +11,7 @@ class TapeSettings(Section):
     """Where the record of the run goes."""
 
     reload: ClassVar[Reload] = "hot"
-    needs_restart: ClassVar[tuple[str, ...]] = ("path", "group_batches", "snapshot_batches")
-
+    needs_restart: ClassVar[tuple[str, ...]] = ("path",)
     path: str = Field("var/papertape.tape", description="File of the SQLite tape.")
     group_batches: int = Field(4096, ge=1, description="Most batches of a replay in one transaction.")
     snapshot_batches: int = Field(4096, ge=1, description="A snapshot after every so many batches.")
@@ -33,6 +32,7 @@ class TapeSettings(Section):
 class MetricsSettings(Section):
     """Figures for Prometheus, over HTTP."""
 
+    hot: ClassVar[tuple[str, ...]] = ("max_instruments", "linger_seconds")
     enabled: bool = Field(False, description="Serve /metrics; the option --serve turns it on too.")
     host: str = Field(
         "127.0.0.1",

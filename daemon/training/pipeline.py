@@ -62,7 +62,7 @@ def ship(
     progress("calibrating", 1, 1)
     return Bundle(
         name=name,
-        settings_json=ground.settings.canonical_json(),
+        settings_json=ground.settings.identity_json(),
         features=ground.features,
         schema=ground.plan.schema,
         reference=ground.found.reference,

@@ -183,6 +183,16 @@ class Groups:
                 self._groups[name] = _Group(self._judging, column)
         return self
 
+    def reconfigured(self, settings: Settings) -> Self:
+        """Go on under other settings; a group that is not of the same instruments begins anew."""
+        self._settings = settings
+        before, self._groups = self._groups, {}
+        for name, members in members_of(settings, self._instruments).items():
+            column = self._columns(members)
+            same = name in before and np.array_equal(before[name].column, column)
+            self._groups[name] = before[name] if same else _Group(self._judging, column)
+        return self
+
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data."""
         return {name: group.to_fields() for name, group in self._groups.items()}

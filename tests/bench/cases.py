@@ -94,7 +94,7 @@ def _bundle(n_instruments: int, made_with: Settings, **parts: Any) -> Bundle:
     plan = compile_plan(made_with.features, names)
     return Bundle(
         name="bench",
-        settings_json=made_with.canonical_json(),
+        settings_json=made_with.identity_json(),
         features=made_with.features,
         schema=plan.schema,
         reference=names,

@@ -244,7 +244,7 @@ def test_a_hand_resumes_trading_while_the_alarm_stands() -> None:
 def test_an_alarm_ends_after_so_many_checks_within_the_bound_and_takes_its_mode_along() -> None:
     strict = with_alarms(calibration={"bound": 0.001, "consequences": ["no_entry"]})
     loose = with_alarms(calibration={"bound": 0.9, "consequences": ["no_entry"]})
-    records, made = run(strict, [(600, SettingsChanged(settings_json=loose.canonical_json()))])
+    records, made = run(strict, [(600, SettingsChanged(settings_json=loose.identity_json()))])
     blend = [(at, c) for at, c in changes(records) if (c.vital, c.subject) == ("calibration", "blend")]
     assert [c.after for _, c in blend] == [VitalState.ALARM, VitalState.CLEAR]
     assert blend[1][0] == 660
@@ -259,7 +259,7 @@ def test_an_alarm_ends_after_so_many_checks_within_the_bound_and_takes_its_mode_
 def test_settings_that_opt_in_later_are_heeded_at_the_next_check() -> None:
     at = drifted()
     opted = with_alarms(feature_drift={"consequences": ["no_entry", "retrain"]})
-    records, made = run(with_alarms(), [(at + 30, SettingsChanged(settings_json=opted.canonical_json()))])
+    records, made = run(with_alarms(), [(at + 30, SettingsChanged(settings_json=opted.identity_json()))])
     (change,) = [c for c in records[at + 60].vitals if c.vital == "feature_drift"]
     assert (change.before, change.after) == (VitalState.ALARM, VitalState.ALARM)
     assert change.consequences == "no_entry,retrain"

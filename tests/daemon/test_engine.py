@@ -48,7 +48,7 @@ def as_backfill(minutes: Minutes, column: int) -> Backfill:
 
 def looser() -> str:
     policy = SETTINGS.policy.model_copy(update={"edge_multiple": 0.1})
-    return SETTINGS.model_copy(update={"policy": policy}).canonical_json()
+    return SETTINGS.model_copy(update={"policy": policy}).identity_json()
 
 
 def eventful() -> list[tuple[int, AnyEvent]]:
@@ -62,7 +62,7 @@ def eventful() -> list[tuple[int, AnyEvent]]:
         (75, FeedRestored(feed="ws", instruments=(NAMES[QUIET],))),
         (75, as_backfill(lost, QUIET)),
         (90, SettingsChanged(settings_json=looser())),
-        (91, SettingsChanged(settings_json=cold.canonical_json())),
+        (91, SettingsChanged(settings_json=cold.identity_json())),
         (92, SettingsChanged(settings_json='{"policy": {"side": "sideways"}}')),
         (120, ModelChanged(version="2", files={})),
         (121, ModelChanged(version="9", files={})),
@@ -196,7 +196,7 @@ def test_refused_changes_stand_in_the_batch_with_their_reasons(whole: list[Batch
     reasons = {
         record.batch: [refusal.reason for refusal in record.refusals] for record in whole if record.refusals
     }
-    assert reasons[92] == ["a change of labels needs a restart"]
+    assert reasons[92] == ["a change of labels.horizon_minutes needs a restart"]
     assert reasons[93][0].startswith("1 problems:")
     assert reasons[122] == ["this version is not loaded"]
     assert set(reasons) == {92, 93, 122}

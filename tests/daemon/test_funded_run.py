@@ -125,10 +125,10 @@ def test_costs_may_change_while_it_runs_but_not_the_file() -> None:
     engine = fresh_engine(FUNDED, series())
     first = decided(engine, [traded(N)[:60]])[0]
     for costs in ({"funding_file": "other.parquet"}, {"funding_bps_per_8h": 1.0}):
-        engine.apply(SettingsChanged(settings_json=with_costs(**costs).canonical_json()))
+        engine.apply(SettingsChanged(settings_json=with_costs(**costs).identity_json()))
     venues = {"simulator": {"taker_fee_bps": 40.0}}
     dearer = with_costs(funding_file="funding.parquet", venues=venues)
-    engine.apply(SettingsChanged(settings_json=dearer.canonical_json()))
+    engine.apply(SettingsChanged(settings_json=dearer.identity_json()))
     rest = decided(engine, [traded(N)[60:]])[0]
     refused = [refusal.reason for refusal in rest[0].refusals]
     assert refused == ["a change of costs.funding_file needs a restart"] * 2

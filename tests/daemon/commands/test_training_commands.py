@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Bars as CSV, and settings for them."""
     place = tmp_path_factory.mktemp("training")
     market().frame().write_csv(place / "bars.csv")
-    settings = json.loads(SETTINGS.canonical_json())
+    settings = json.loads(SETTINGS.identity_json())
     settings["run"]["quote"] = market().instruments[0].quote
     settings["bars"]["taker_volume"] = "taker_volume"
     settings["universe"]["venue"] = market().instruments[0].name.partition(":")[0]

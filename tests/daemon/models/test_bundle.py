@@ -30,7 +30,7 @@ def taught() -> OnlineLearner:
 def sample() -> Bundle:
     return Bundle(
         name="momentum",
-        settings_json=Settings().canonical_json(),
+        settings_json=Settings().identity_json(),
         features=FeatureSettings(names=FEATURES),
         schema=SCHEMA,
         reference=("binance:A", "binance:B"),

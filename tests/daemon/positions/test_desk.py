@@ -279,7 +279,7 @@ def test_funding_is_received_by_shorts_and_its_absence_is_said() -> None:
     assert (funding.kind, funding.minute, funding.fee) == (FillKind.FUNDING, 480, -5)
     assert tape.books[-1].cash == 10_000 + 5_000 + 5
     assert "10 bps" in desk.facts()["funding"]
-    desk.reconfigure(FREE)
+    desk.reconfigure(FREE, UNIVERSE)
     assert "not charged" in desk.facts()["funding"]
     assert desk.facts()["fees"] == "taker, 0 bps on binance"
 

@@ -222,6 +222,6 @@ def test_a_series_goes_on_under_other_hot_costs() -> None:
     bars.seek(1)
     desk.open_minute(bars)
     desk.close_minute(bars)
-    desk.reconfigure(SERIES.model_copy(update={"taker_fee_bps": 7.0}))
+    desk.reconfigure(SERIES.model_copy(update={"taker_fee_bps": 7.0}), UNIVERSE)
     bars.seek(2)
     assert [fill.fee for fill in desk.open_minute(bars).fills] == [50]

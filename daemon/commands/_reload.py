@@ -1,0 +1,230 @@
+"""New settings while a run goes on: read whole, then applied between two batches, or refused whole.
+
+A file that needs a restart anywhere is refused with all its problems and the old settings go on: half of a
+file in force would be settings that nobody wrote.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import structlog
+
+from adapters.files.settings_watch import PATIENCE_S, STILL_S, other_content, still
+from daemon.commands._exchanges import by_venue
+from daemon.commands._settings import SettingsSource
+from daemon.errors import FeedError, SettingsError
+from daemon.events import SettingsChanged
+from daemon.settings import OUTSIDE, Settings, changes
+from daemon.vitals.groups import demand_known
+
+if TYPE_CHECKING:
+    from adapters.files.settings_file import LoadedSettings
+    from adapters.prometheus.server import MetricsServer, Series
+    from daemon.commands._live_figures import LiveMeter
+    from daemon.engine import Engine
+    from daemon.live import LiveRun
+    from daemon.ports import WallClock
+
+UNIVERSE: Final = "universe.instruments"
+
+ChangeUniverse = Callable[[Settings], Awaitable[None]]
+"""Lets the instruments of these settings be traded instead; returns when that is durable.
+
+Raises:
+    SettingsError: They cannot be; nothing has changed.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What came of reading the settings again.
+
+    Attributes:
+        result: What was done.
+        by: Who asked for it: file, SIGHUP, ...
+        changed: Settings that are others now, as `section.field`.
+        problems: Why the file was refused, each with its place.
+    """
+
+    result: Literal["applied", "rejected", "unchanged"]
+    by: str
+    changed: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class Reloader:
+    """Keeps a live run's settings as its file and the environment say.
+
+    Args:
+        source: Of the settings.
+        engine: The run's.
+        live: The run.
+        meter: Of its figures.
+        clock: Tells moments.
+        still_s: How long a file must not have changed to be read.
+        patience_s: How long a file that is no YAML text is waited for.
+
+    Attributes:
+        settings: In force.
+        change_universe: Does what a change of the instruments alone asks for; None: it needs a restart.
+        rejected: Whether the file, as it was last read, is not what is in force.
+    """
+
+    def __init__(
+        self,
+        source: SettingsSource,
+        engine: "Engine",
+        live: "LiveRun",
+        meter: "LiveMeter",
+        clock: "WallClock",
+        still_s: float = STILL_S,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self.settings = source.settings
+        self.change_universe: ChangeUniverse | None = None
+        self.rejected = False
+        self._source = source
+        self._engine = engine
+        self._live = live
+        self._meter = meter
+        self._clock = clock
+        self._waits = (still_s, patience_s)
+        self._one_at_a_time = asyncio.Lock()
+        self._counts = Counter(dict.fromkeys(("applied", "rejected", "unchanged"), 0))
+        self._good_s = clock.epoch_s()
+
+    async def reload(self, by: str) -> Reloaded:
+        """Read the settings, and return what came of it when it is in force and durable.
+
+        Args:
+            by: Who asks.
+        """
+        async with self._one_at_a_time:
+            if self._source.file is not None:
+                await still(self._source.file, *self._waits)
+            try:
+                done = await self._taken(by)
+            except SettingsError as error:
+                done = Reloaded("rejected", by, problems=error.problems)
+        self._note(done)
+        return done
+
+    @asynccontextmanager
+    async def watching(self, hangup: asyncio.Event) -> AsyncIterator[None]:
+        """Read the settings again whenever their file changes, or `hangup` is set, while the block runs."""
+        tasks = [asyncio.create_task(self._on_hangup(hangup))]
+        if self._source.file is not None:
+            tasks.append(asyncio.create_task(self._on_change(self._source.file)))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def shown_by(self, server: "MetricsServer") -> None:
+        """Let scrapes see what came of reloads, as it is then."""
+        counted: Series = {(result,): partial(self._counted, result) for result in self._counts}
+        server.watch("settings_reloads_total", counted)
+        server.watch("settings_rejected", {(): lambda: float(self.rejected)})
+        server.watch("last_good_reload_timestamp_seconds", {(): lambda: self._good_s})
+
+    def _counted(self, result: str) -> float:
+        return float(self._counts[result])
+
+    async def _on_change(self, file: Path) -> None:
+        async for _ in other_content(file, self._source.content):
+            await self.reload("file")
+
+    async def _on_hangup(self, hangup: asyncio.Event) -> None:
+        while True:
+            await hangup.wait()
+            hangup.clear()
+            await self.reload("SIGHUP")
+
+    async def _taken(self, by: str) -> Reloaded:
+        """Apply what the file says.
+
+        Raises:
+            SettingsError: It is not applied.
+        """
+        loaded = self._source.read()
+        new, found = loaded.settings, changes(self.settings, loaded.settings)
+        if not found:
+            return Reloaded("unchanged", by)
+        cold = [path for path, reload in found.items() if reload == "restart"]
+        moves = cold == [UNIVERSE] and self.change_universe is not None
+        if cold and not moves:
+            raise SettingsError([_needs_restart(path, self.settings, loaded) for path in cold])
+        demand_known(new, [name for names in by_venue(new).values() for name in names])
+        if moves and self.change_universe is not None:
+            await self.change_universe(new)
+        if any(is_on_tape(path) for path in found):
+            await self._decide_by(new)
+        self._source.set_log(new)
+        self._live.reconfigure(new)
+        self._meter.reconfigure(new.metrics.max_instruments)
+        before, self.settings = self.settings, new
+        return Reloaded("applied", by, tuple(_change(path, before, new) for path in found))
+
+    async def _decide_by(self, new: Settings) -> None:
+        """Put the change on the tape, before the next minute."""
+        try:
+            await self._live.submit(SettingsChanged(settings_json=new.identity_json()))
+        except FeedError as error:
+            raise SettingsError([str(error)]) from error
+        now = self._engine.run.settings
+        refused = changes(now, now.deciding_as(new.identity_json()))
+        if refused:
+            raise SettingsError([f"the run goes on under other {', '.join(refused)}; restart it"])
+
+    def _note(self, done: Reloaded) -> None:
+        log = structlog.get_logger()
+        self._counts[done.result] += 1
+        self.rejected = done.result == "rejected"
+        if self.rejected:
+            log.error(
+                "settings_rejected",
+                by=done.by,
+                problems=done.problems,
+                hint="the old settings go on; mend the file, or put the old one back",
+            )
+            return
+        self._good_s = self._clock.epoch_s()
+        if done.result == "applied":
+            log.info("settings_applied", by=done.by, changed=done.changed)
+        else:
+            log.info("settings_unchanged", by=done.by)
+
+
+def is_on_tape(path: str) -> bool:
+    """Say whether the tape keeps a setting: it takes part in what is decided, or in what a run is."""
+    return path.partition(".")[0] not in OUTSIDE and path != "tape.path"
+
+
+def _needs_restart(path: str, now: Settings, loaded: "LoadedSettings[Settings]") -> str:
+    """Say what a change of a setting needs instead."""
+    way = "restart with another --tape, as another run" if is_on_tape(path) else "restart"
+    changed = f"{loaded.place(path)}: {_change(path, now, loaded.settings)}"
+    return f"{changed} needs a restart; put it back, or {way}"
+
+
+def _change(path: str, now: Settings, new: Settings) -> str:
+    """Name a setting that differs, with its values where they are short and cannot be secret."""
+    before, after = _at(now, path), _at(new, path)
+    if isinstance(before, bool | int | float | Decimal) and isinstance(after, bool | int | float | Decimal):
+        return f"{path} ({before} -> {after})"
+    return path
+
+
+def _at(settings: object, path: str) -> object:
+    for name in path.split("."):
+        settings = getattr(settings, name)
+    return settings
