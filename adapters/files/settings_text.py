@@ -12,6 +12,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import BaseRepresenter
 
+from daemon.settings import RELOAD_IN_WORDS, Section
+
 MASK = "********"
 WIDTH = 110
 
@@ -39,7 +41,9 @@ def _section(
             if not path:
                 yield ""
             if with_descriptions and type(value).__doc__:
-                yield from _comment(str(type(value).__doc__), indent)
+                # Sections within others change as these do.
+                reload = "" if path else _reload(value)
+                yield from _comment(f"{type(value).__doc__} {reload}", indent)
             yield f"{indent}{name}:"
             yield from _section(value, origins, f"{path}{name}.", with_descriptions=with_descriptions)
             continue
@@ -53,6 +57,15 @@ def _comment(text: str, indent: str) -> list[str]:
     prefix = f"{indent}# "
     paragraph = " ".join(text.split())
     return textwrap.wrap(paragraph, WIDTH, initial_indent=prefix, subsequent_indent=prefix)
+
+
+def _reload(section: BaseModel) -> str:
+    """Say in words what a change of a section's settings needs."""
+    if not isinstance(section, Section):
+        return ""
+    others = ", ".join(section.hot if section.reload == "restart" else section.needs_restart)
+    words = RELOAD_IN_WORDS[section.reload]
+    return f"{words}, but for {others}." if others else f"{words}."
 
 
 def _description(info: FieldInfo) -> str:

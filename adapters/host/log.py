@@ -33,6 +33,7 @@ QUIET_BELOW_WARNING = (
     "urllib3",
     "asyncio",
     "uvicorn",
+    "watchfiles",
     "websockets",
 )
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from daemon.live import LiveRun
     from daemon.ports import WallClock
 
+LEVELS: Final = ("debug", "info", "warning", "error")
+
 UNIVERSE: Final = "universe.instruments"
 
 ChangeUniverse = Callable[[Settings], Awaitable[None]]
@@ -113,6 +115,7 @@ class Reloader:
                 done = await self._taken(by)
             except SettingsError as error:
                 done = Reloaded("rejected", by, problems=error.problems)
+                self._tell(done)
         self._note(done)
         return done
 
@@ -158,7 +161,9 @@ class Reloader:
         loaded = self._source.read()
         new, found = loaded.settings, changes(self.settings, loaded.settings)
         if not found:
-            return Reloaded("unchanged", by)
+            done = Reloaded("unchanged", by)
+            self._tell(done)
+            return done
         cold = [path for path, reload in found.items() if reload == "restart"]
         moves = cold == [UNIVERSE] and self.change_universe is not None
         if cold and not moves:
@@ -168,11 +173,17 @@ class Reloader:
             await self.change_universe(new)
         if any(is_on_tape(path) for path in found):
             await self._decide_by(new)
-        self._source.set_log(new)
         self._live.reconfigure(new)
         self._meter.reconfigure(new.metrics.max_instruments)
         before, self.settings = self.settings, new
-        return Reloaded("applied", by, tuple(_change(path, before, new) for path in found))
+        done = Reloaded("applied", by, tuple(_change(path, before, new) for path in found))
+        if LEVELS.index(new.log.level) > LEVELS.index(before.log.level):
+            self._tell(done)  # while the log still shows it
+            self._source.set_log(new)
+        else:
+            self._source.set_log(new)
+            self._tell(done)
+        return done
 
     async def _decide_by(self, new: Settings) -> None:
         """Put the change on the tape, before the next minute."""
@@ -186,19 +197,17 @@ class Reloader:
             raise SettingsError([f"the run goes on under other {', '.join(refused)}; restart it"])
 
     def _note(self, done: Reloaded) -> None:
-        log = structlog.get_logger()
         self._counts[done.result] += 1
         self.rejected = done.result == "rejected"
-        if self.rejected:
-            log.error(
-                "settings_rejected",
-                by=done.by,
-                problems=done.problems,
-                hint="the old settings go on; mend the file, or put the old one back",
-            )
-            return
-        self._good_s = self._clock.epoch_s()
-        if done.result == "applied":
+        if not self.rejected:
+            self._good_s = self._clock.epoch_s()
+
+    def _tell(self, done: Reloaded) -> None:
+        log = structlog.get_logger()
+        if done.result == "rejected":
+            hint = "the old settings go on; mend the file, or put the old one back"
+            log.error("settings_rejected", by=done.by, problems=done.problems, hint=hint)
+        elif done.result == "applied":
             log.info("settings_applied", by=done.by, changed=done.changed)
         else:
             log.info("settings_unchanged", by=done.by)

@@ -41,12 +41,13 @@ from daemon.settings.learning import (
 from daemon.settings.live import FeedsSettings, SealingSettings, VenueFeedSettings
 from daemon.settings.market import BarsSettings, InstrumentSettings, RunSettings, UniverseSettings
 from daemon.settings.outside import LogSettings, MetricsSettings, MqttSettings, TapeSettings
-from daemon.settings.section import Bps, Reload, Section, Share, Venue
+from daemon.settings.section import RELOAD_IN_WORDS, Bps, Reload, Section, Share, Venue
 from daemon.settings.trading import CostSettings, PolicySettings, RiskSettings, VenueFeeSettings
 
 __all__ = [
     "OUTSIDE",
     "OUTSIDE_TAPE",
+    "RELOAD_IN_WORDS",
     "AlarmSettings",
     "BarsSettings",
     "BlendSettings",

@@ -1,6 +1,7 @@
 """What every section of the settings is made of, and which of its fields may change while a run goes on."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,7 +10,10 @@ Bps = Annotated[float, Field(ge=0.0, le=10_000.0)]
 Venue = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,20}$")]
 Reload = Literal["hot", "restart"]
 
-IN_WORDS: dict[Reload, str] = {"hot": "May change while it runs.", "restart": "A change needs a restart."}
+RELOAD_IN_WORDS: Final[Mapping[Reload, str]] = {
+    "hot": "May change while it runs",
+    "restart": "A change needs a restart",
+}
 
 
 def _state_reload(schema: dict[str, Any], section: "type[Section]") -> None:
@@ -19,7 +23,7 @@ def _state_reload(schema: dict[str, Any], section: "type[Section]") -> None:
         if "$ref" in field:
             continue  # a section of its own, which says so of its fields
         field["x-reload"] = reload
-        field["description"] = f"{field.get('description', '')} {IN_WORDS[reload]}".strip()
+        field["description"] = f"{field.get('description', '')} {RELOAD_IN_WORDS[reload]}.".strip()
 
 
 class Section(BaseModel):

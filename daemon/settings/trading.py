@@ -91,7 +91,7 @@ class CostSettings(Section):
         None,
         min_length=1,
         description="Funding from Parquet instead: instrument, time, rate (fraction of the held value that "
-        "longs pay). A change needs a restart.",
+        "longs pay).",
     )
 
     @model_validator(mode="after")
