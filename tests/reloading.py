@@ -71,6 +71,7 @@ class Reloaded:
         self.tape = folder / "run.tape"
         self.records: list[BatchRecord] = []
         self.in_force: list[Any] = []
+        self._news = asyncio.Event()
         self.model = folder / "model"
         FolderStore(self.model).register("small", None, runs.bundle().to_files(), {})
 
@@ -105,6 +106,7 @@ class Reloaded:
     def _see(self, session: Callable[[], Session | None]) -> Callable[[Sequence[BatchRecord]], None]:
         def see(records: Sequence[BatchRecord]) -> None:
             self.records += records
+            self._news.set()
             now = session()
             assert now is not None
             self.in_force += [now.engine.run.settings] * len(records)
@@ -115,4 +117,5 @@ class Reloaded:
         """Wait until so many more minutes are durable."""
         wanted = len(self.records) + n
         while len(self.records) < wanted:
-            await asyncio.sleep(0)
+            self._news.clear()
+            await self._news.wait()

@@ -9,7 +9,13 @@ from typing import Final
 
 from adapters.prometheus.family import Family, Kind
 from adapters.prometheus.judged import calibration_families, edge_families, judged_families
-from adapters.prometheus.live import CONTROL_FAMILIES, LIVE_FAMILIES, MODEL_FAMILIES, MQTT_FAMILIES
+from adapters.prometheus.live import (
+    CONTROL_FAMILIES,
+    LIVE_FAMILIES,
+    MODEL_FAMILIES,
+    MQTT_FAMILIES,
+    RELOAD_FAMILIES,
+)
 
 STAGE_SECONDS: Final = "stage_seconds"
 TAPE_BYTES: Final = "tape_bytes"
@@ -125,6 +131,7 @@ FAMILIES: Final = (
     Family("bars_refused_total", "counter", "Bars of those received that the features could not take."),
     Family("bars_absent_total", "counter", "Session minutes without a bar, received or made."),
     Family("bar_gaps_total", "counter", "Runs of session minutes without a bar."),
+    *RELOAD_FAMILIES,
     *LIVE_FAMILIES,
     *MODEL_FAMILIES,
     *MQTT_FAMILIES,

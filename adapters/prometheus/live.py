@@ -14,13 +14,6 @@ LIVE_FAMILIES: Final = (
         "1 while a check of /readyz is well: loop and engine (which /healthz asks), warm, model, feed, tape.",
         ("check",),
     ),
-    Family(
-        "settings_reloads_total",
-        "counter",
-        "How often settings were read again: applied, rejected whole, unchanged.",
-        ("result",),
-    ),
-    Family("settings_rejected", "gauge", "1 while the settings file, as last read, is not what is in force."),
     Family("feed_lost_instruments", "gauge", "Instruments that the feed does not deliver now.", ("feed",)),
     Family("feed_losses_total", "counter", "How often the feed said it lost something.", ("feed",)),
     Family(
@@ -114,3 +107,14 @@ CONTROL_FAMILIES: Final = (
     ),
 )
 """Those of a live run with a control API."""
+
+RELOAD_FAMILIES: Final = (
+    Family(
+        "settings_reloads_total",
+        "counter",
+        "How often settings were read again: applied, rejected whole, unchanged.",
+        ("result",),
+    ),
+    Family("settings_rejected", "gauge", "1 while the settings file, as last read, is not what is in force."),
+)
+"""Those of a run whose settings are read again; asked for at each scrape."""

@@ -162,9 +162,7 @@ class Control:
 
     def settings(self) -> Mapping[str, Any]:
         """Return the settings in force, secrets masked."""
-        running = self._session.engine.run.settings
-        hot = {name for name, section in self._settings if section.reload == "hot"}
-        plain = {**self._settings.model_dump(mode="json"), **running.model_dump(mode="json", include=hot)}
+        plain = self._session.engine.run.settings.model_dump(mode="json")
         return masked(plain, lambda text: PASSWORD_IN_URL.sub(rf"\1:{MASK}@", text))
 
     def commands(self) -> tuple[a.Ordered, ...]:

@@ -173,6 +173,8 @@ class Reloader:
             await self.change_universe(new)
         if any(is_on_tape(path) for path in found):
             await self._decide_by(new)
+        # The engine goes by these already; the rest of them is for those around it.
+        self._engine.run.settings = new
         self._live.reconfigure(new)
         self._meter.reconfigure(new.metrics.max_instruments)
         before, self.settings = self.settings, new

@@ -194,7 +194,7 @@ def resume(
     return changed
 
 
-def settings_of(reader: "SqliteTapeReader", here: Settings) -> Settings:
+def settings_of(reader: "TapeReader", here: Settings) -> Settings:
     """Return the settings that a tape's run began with; what no tape keeps is as it is here.
 
     Raises:
@@ -205,7 +205,7 @@ def settings_of(reader: "SqliteTapeReader", here: Settings) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         raise TapeVersionError(
-            f"the tape {reader.path} has settings that this papertape does not know "
+            f"the tape {reader.place} has settings that this papertape does not know "
             f"({'.'.join(map(str, first['loc']))}: {first['msg']}); use the papertape that wrote it"
         ) from error
 

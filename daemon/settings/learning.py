@@ -116,11 +116,10 @@ class TrainingSettings(Section):
 
 
 class ModelSettings(Section):
-    """Which model trades. Only `uri` and `registry` need a restart."""
+    """Which model trades."""
 
-    reload = "hot"
-    needs_restart = ("uri", "registry")
-
+    reload: ClassVar[Reload] = "hot"
+    needs_restart: ClassVar[tuple[str, ...]] = ("uri", "registry")
     uri: str = Field(
         "models:/papertape@champion", description="models:/NAME@ALIAS, models:/NAME/VERSION, or a folder."
     )

@@ -95,7 +95,11 @@ def other_model(job: Job) -> Job:
     ("change", "first", "named"),
     [
         (other_bars, "2024-01-02T16:00", "with different bar files."),
-        (other_settings, "2024-01-02T16:00", "with different settings (costs.taker_fee_bps)."),
+        (
+            other_settings,
+            "2024-01-02T16:00",
+            "with different settings (costs.taker_fee_bps, costs.half_spread_bps, costs.slippage_bps).",
+        ),
         (other_model, "2024-01-02T16:00", "with different model."),
         (lambda job: job, "2024-01-02T15:00", "with different first decided minute (--from)."),
     ],

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from adapters.tape.reader import SqliteTapeReader
+from adapters.tape.reader import TapeReader
 from daemon import chain
 from daemon.commands._verify import reproduced
 from daemon.events import SettingsChanged
@@ -25,7 +25,7 @@ def run(tmp_path: Path) -> Reloaded:
 
 def told_by(tape: Path) -> list[Settings]:
     """The settings in force in each batch, as the tape alone tells them."""
-    with SqliteTapeReader(tape) as reader:
+    with TapeReader(tape) as reader:
         now = Settings.model_validate_json(reader.header()["settings"])
         found = []
         for record in reader.batches():
@@ -71,5 +71,5 @@ async def test_a_thousand_reloads_good_and_bad_miss_no_minute_and_let_no_bad_val
     assert [int(settings.policy.notional) for settings in told_by(run.tape)] == active
     assert {settings.policy.max_weight for settings in run.in_force} == {0.3}
     assert {settings.run.capital for settings in run.in_force} == {100_000}
-    with SqliteTapeReader(run.tape) as reader:
+    with TapeReader(run.tape) as reader:
         assert reproduced(reader)
