@@ -21,7 +21,7 @@ from daemon.commands._exchanges import by_venue
 from daemon.commands._settings import SettingsSource
 from daemon.errors import FeedError, SettingsError
 from daemon.events import SettingsChanged
-from daemon.settings import OUTSIDE, Settings, changes
+from daemon.settings import OUTSIDE, OUTSIDE_TAPE, Settings, changes
 from daemon.vitals.groups import demand_known
 
 if TYPE_CHECKING:
@@ -217,7 +217,8 @@ class Reloader:
 
 def is_on_tape(path: str) -> bool:
     """Say whether the tape keeps a setting: it takes part in what is decided, or in what a run is."""
-    return path.partition(".")[0] not in OUTSIDE and path != "tape.path"
+    section, _, field = path.partition(".")
+    return section not in OUTSIDE and (section != "tape" or field not in OUTSIDE_TAPE)
 
 
 def _needs_restart(path: str, now: Settings, loaded: "LoadedSettings[Settings]") -> str:
