@@ -95,7 +95,9 @@ class Reloaded:
             onlookers=onlookers,
         ) as session:
             assert session is not None
-            reloader = Reloader(source, session.engine, session.live, session.meter, SystemClock(), 0.0, 0.0)
+            reloader = Reloader(
+                source, session.engine, session.live, session.universe, session.meter, SystemClock(), 0.0, 0.0
+            )
             running = asyncio.ensure_future(session.live.run(stop))
             try:
                 yield session, reloader

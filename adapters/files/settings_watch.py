@@ -6,11 +6,10 @@ now and then, for disks and links that tell of no events.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
-import structlog
 from watchfiles import awatch
 
 from adapters.files.settings_yaml import parse
@@ -31,21 +30,25 @@ LONGEST_S: Final = 10.0
 """A file that changes all the time is read after so long."""
 
 
-async def other_content(path: Path, seen: bytes | None) -> AsyncIterator[None]:
+async def other_content(
+    path: Path, seen: bytes | None, unwatched: Callable[[str], None]
+) -> AsyncIterator[None]:
     """Yield whenever the file's content is another than it was before, for ever.
 
     Args:
         path: Of the file; it may be a link, and absent.
         seen: The content that is known already; None if there was no file.
+        unwatched: Told why the system does not watch the folder, whenever it is asked to; the content is looked
+            at all the same.
     """
-    async for _ in _looks(path.parent):
+    async for _ in _looks(path.parent, unwatched):
         now = content_of(path)
         if now != seen:
             seen = now
             yield
 
 
-async def _looks(folder: Path) -> AsyncIterator[None]:
+async def _looks(folder: Path, unwatched: Callable[[str], None]) -> AsyncIterator[None]:
     """Yield whenever something in the folder may have changed."""
     yield  # between the reading of the file and now
     while True:
@@ -63,8 +66,7 @@ async def _looks(folder: Path) -> AsyncIterator[None]:
             OSError,
             RuntimeError,
         ) as error:  # the latter for what else the system refuses
-            log = structlog.get_logger()
-            log.debug("folder_not_watched", folder=str(folder), reason=str(error), look_s=LOOK_MS / 1000)
+            unwatched(str(error))
         await asyncio.sleep(LOOK_MS / 1000)
         yield
 

@@ -155,8 +155,8 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
             await stack.enter_async_context(link.running())
         if control is not None:
             await stack.enter_async_context(control.serving())
-        universe = UniverseChanger(engine, session.live, partial(_further_feed, make_feed), clock)
-        await stack.enter_async_context(universe.settling(settings))
+        session.universe = UniverseChanger(engine, session.live, partial(_further_feed, make_feed), clock)
+        await stack.enter_async_context(session.universe.settling(settings))
         await stack.enter_async_context(session.models.running(session.live.submit))
         if isinstance(clock, FollowingClock):
             clock.settled = partial(session.live.settled, HISTORY_PATIENCE_S)
@@ -173,11 +173,13 @@ class Session:
         models: Watches which version is to trade.
         watcher: What it came to.
         retention: Keeps the tape within its limits.
+        universe: Changes its instruments.
         shown: Serves its figures, where the settings say so.
     """
 
     live: LiveRun
     retention: Retention
+    universe: UniverseChanger
 
     def __init__(self, engine: Engine, tape: TapeWriter, end_minute: int | None, models: ModelWatch) -> None:
         self.engine = engine
@@ -231,7 +233,7 @@ class Session:
         if source is None:
             yield
             return
-        self.reloader = Reloader(source, self.engine, self.live, self.meter, SystemClock())
+        self.reloader = Reloader(source, self.engine, self.live, self.universe, self.meter, SystemClock())
         if server is not None:
             self.reloader.shown_by(server)
         async with self.reloader.watching(hangup):

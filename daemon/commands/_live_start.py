@@ -16,7 +16,8 @@ from daemon.bars.sequencer import Sequencer
 from daemon.commands._exchanges import by_venue, grouped
 from daemon.commands._model import RUN_FILES, LoadedModel, open_model, with_run_files
 from daemon.commands._past import fetched
-from daemon.commands._run import Run, begin, machine, resume, settings_of, warmup_minutes
+from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
+from daemon.commands._settings_taken_up import demand_same_but_hot, go_on_under, settings_of
 from daemon.commands._warmth import tell_who_is_cold
 from daemon.engine import Engine
 from daemon.events import BAR_FLAG_SYNTHETIC, Instrument, Minutes
@@ -137,18 +138,20 @@ class LiveStart:
 
     def _resumed(self) -> Engine:
         with TapeReader(self._tape_file) as reader:
-            source = TapeSource(reader)
+            source, begun = TapeSource(reader), settings_of(reader, self._settings)
+            demand_same_but_hot(begun, self._settings, reader)
             # From the tape alone: the registry may be away, or point elsewhere by now, which is a swap.
             files = {name: content for name, content in reader.model_files().items() if name not in RUN_FILES}
             version = reader.header()["model_version"]
             loaded = with_run_files(version, files, self._settings, source.instruments)
             self._first_minute = int(reader.header()["first_minute"])
-            run = self._run(source, loaded, settings_of(reader, self._settings))
+            run = self._run(source, loaded, begun)
             engine = run.engine()
-            changed = resume(run, engine, reader, self._settings)
+            resume(run, engine, reader)
+            changed = go_on_under(engine, self._settings, reader)
         log = structlog.get_logger()
         if changed:
-            log.info("settings_applied", by="start", changed=sorted(changed), minute=engine.minute)
+            log.info("settings_applied", by="start", changed=changed, minute=engine.minute)
         log.info("resumed", tape=str(self._tape_file), minute=engine.minute, batch=engine.batch)
         return engine
 

@@ -6,7 +6,7 @@ file in force would be settings that nobody wrote.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,20 +28,12 @@ if TYPE_CHECKING:
     from adapters.files.settings_file import LoadedSettings
     from adapters.prometheus.server import MetricsServer, Series
     from daemon.commands._live_figures import LiveMeter
+    from daemon.commands._universe import UniverseChanger
     from daemon.engine import Engine
     from daemon.live import LiveRun
     from daemon.ports import WallClock
 
 LEVELS: Final = ("debug", "info", "warning", "error")
-
-UNIVERSE: Final = "universe.instruments"
-
-ChangeUniverse = Callable[[Settings], Awaitable[None]]
-"""Lets the instruments of these settings be traded instead; returns when that is durable.
-
-Raises:
-    SettingsError: They cannot be; nothing has changed.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +60,7 @@ class Reloader:
         source: Of the settings.
         engine: The run's.
         live: The run.
+        universe: Changes its instruments.
         meter: Of its figures.
         clock: Tells moments.
         still_s: How long a file must not have changed to be read.
@@ -75,7 +68,6 @@ class Reloader:
 
     Attributes:
         settings: In force.
-        change_universe: Does what a change of the instruments alone asks for; None: it needs a restart.
         rejected: Whether the file, as it was last read, is not what is in force.
     """
 
@@ -84,17 +76,18 @@ class Reloader:
         source: SettingsSource,
         engine: "Engine",
         live: "LiveRun",
+        universe: "UniverseChanger",
         meter: "LiveMeter",
         clock: "WallClock",
         still_s: float = STILL_S,
         patience_s: float = PATIENCE_S,
     ) -> None:
         self.settings = source.settings
-        self.change_universe: ChangeUniverse | None = None
         self.rejected = False
         self._source = source
         self._engine = engine
         self._live = live
+        self._universe = universe
         self._meter = meter
         self._clock = clock
         self._waits = (still_s, patience_s)
@@ -143,8 +136,12 @@ class Reloader:
         return float(self._counts[result])
 
     async def _on_change(self, file: Path) -> None:
-        async for _ in other_content(file, self._source.content):
+        async for _ in other_content(file, self._source.content, self._tell_unwatched):
             await self.reload("file")
+
+    def _tell_unwatched(self, reason: str) -> None:
+        log = structlog.get_logger()
+        log.debug("settings_folder_unwatched", reason=reason, hint="the file is looked at every few seconds")
 
     async def _on_hangup(self, hangup: asyncio.Event) -> None:
         while True:
@@ -165,13 +162,12 @@ class Reloader:
             self._tell(done)
             return done
         cold = [path for path, reload in found.items() if reload == "restart"]
-        moves = cold == [UNIVERSE] and self.change_universe is not None
-        if cold and not moves:
+        if cold:
             raise SettingsError([_needs_restart(path, self.settings, loaded) for path in cold])
         demand_known(new, [name for names in by_venue(new).values() for name in names])
-        if moves and self.change_universe is not None:
-            await self.change_universe(new)
-        if any(is_on_tape(path) for path in found):
+        if self._universe.is_asked_by(new) or "universe.overrides" in found:
+            await self._universe.change(new)
+        elif any(is_on_tape(path) for path in found):
             await self._decide_by(new)
         # The engine goes by these already; the rest of them is for those around it.
         self._engine.run.settings = new

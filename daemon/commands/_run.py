@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import structlog
-from pydantic import ValidationError
 
 from daemon import chain, playback
 from daemon.bars.grid import Grid
 from daemon.commands._model import RUN_FILES
+from daemon.commands._settings_taken_up import of_another_run, settings_of
 from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
-from daemon.errors import TapeDamagedError, TapeMismatchError, TapeVersionError
+from daemon.errors import TapeDamagedError
 from daemon.events import (
     BAR_FLAG_REFUSED,
     BAR_RECORD,
@@ -25,7 +25,6 @@ from daemon.events import (
     EventRecord,
     Instrument,
     Minutes,
-    SettingsChanged,
     Snapshot,
     UniverseChanged,
     Warmup,
@@ -33,7 +32,7 @@ from daemon.events import (
 from daemon.ports import Files, RunSource
 from daemon.run_model import RunModel
 from daemon.service import outcomes
-from daemon.settings import Reload, Settings, changes
+from daemon.settings import Settings, changes
 
 if TYPE_CHECKING:
     from adapters.tape.reader import TapeReader
@@ -150,29 +149,17 @@ def _outside(run: Run) -> dict[str, str]:
     return {OUTSIDE: json.dumps(dict(counts))} if counts else {}
 
 
-def resume(
-    run: Run, engine: Engine, reader: "TapeReader", wanted: Settings | None = None
-) -> Mapping[str, Reload]:
+def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
     """Bring an engine to the end of a tape: its last snapshot, then the batches after it, checked.
 
     Under other arithmetic than the tape's the stored batches stand as they are, and a new segment of the
-    chain begins; that is an event on the tape. So is the change to other settings.
-
-    Args:
-        run: As it was begun.
-        engine: That has seen nothing.
-        reader: Of the tape.
-        wanted: Settings to go on under, if they may differ from those at the tape's end where that needs no
-            restart; default: those of the run, which must be the tape's.
-
-    Returns:
-        Which settings are others from here on.
+    chain begins; that is an event on the tape.
 
     Raises:
         TapeMismatchError: The tape is of other bars, settings or another model; names which.
         TapeDamagedError: A batch after the snapshot does not come out again as it is stored.
     """
-    _demand_same(run, reader, wanted)
+    _demand_same(run, reader)
     models = TapeModels(reader, run.settings)
     before, now = machine_at(reader), dict(run.machine)
     snapshot = reader.snapshot()
@@ -188,26 +175,6 @@ def resume(
     if before != now:
         structlog.get_logger().warning("arithmetic_changed", before=before, after=now, batch=engine.batch)
         engine.apply(ArithmeticChanged(before=before, after=now))
-    changed = changes(engine.run.settings, wanted or engine.run.settings)
-    if wanted is not None and changed:
-        engine.apply(SettingsChanged(settings_json=wanted.identity_json()))
-    return changed
-
-
-def settings_of(reader: "TapeReader", here: Settings) -> Settings:
-    """Return the settings that a tape's run began with; what no tape keeps is as it is here.
-
-    Raises:
-        TapeVersionError: They are of another version of papertape.
-    """
-    try:
-        return here.deciding_as(reader.header()["settings"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise TapeVersionError(
-            f"the tape {reader.place} has settings that this papertape does not know "
-            f"({'.'.join(map(str, first['loc']))}: {first['msg']}); use the papertape that wrote it"
-        ) from error
 
 
 def history(
@@ -287,10 +254,9 @@ def _follow(
         engine.digest = tip[1]
 
 
-def _demand_same(run: Run, reader: "TapeReader", wanted: Settings | None) -> None:
+def _demand_same(run: Run, reader: "TapeReader") -> None:
     header, ours = reader.header(), run.header()
-    found = changes(settings_of(reader, run.settings), wanted or run.settings)
-    others = [path for path, reload in found.items() if wanted is None or reload == "restart"]
+    others = changes(settings_of(reader, run.settings), run.settings)
     differing = [f"settings ({', '.join(others)})"] if others else []
     differing += [text for key, text in WHAT_DIFFERS.items() if header.get(key) != ours[key]]
     if reader.instruments() != run.instruments:
@@ -302,10 +268,7 @@ def _demand_same(run: Run, reader: "TapeReader", wanted: Settings | None) -> Non
     if changed - RUN_FILES.keys():
         differing.append("model")
     if differing:
-        raise TapeMismatchError(
-            f"the tape {reader.place} is of another run, with different {', '.join(differing)}. To go on "
-            "with it, give the same as then; for a new run, name another --tape."
-        )
+        raise of_another_run(reader, differing)
 
 
 def machine_at(reader: "TapeReader", seq: int | None = None) -> dict[str, str]:

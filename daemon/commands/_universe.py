@@ -106,7 +106,7 @@ class UniverseChanger:
         for venue, of_venue in grouped(wanted).items():
             feeds[venue] = self._live.feeds.get(venue) or self._make_feed(venue, of_venue)
         past = await self._past(feeds, joining, new)
-        event = SettingsChanged(settings_json=new.canonical_json())
+        event = SettingsChanged(settings_json=new.identity_json())
         return UniverseChange(
             added=past,
             removed=tuple(name for name in now if name not in wanted),

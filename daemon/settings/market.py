@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from daemon.settings.section import Section, Venue
+from daemon.settings.section import Reload, Section, Venue
 
 
 class RunSettings(Section):
@@ -31,7 +31,8 @@ class InstrumentSettings(Section):
 class UniverseSettings(Section):
     """Which instruments are traded."""
 
-    hot: ClassVar[tuple[str, ...]] = ("halt_minutes", "delist_minutes")
+    reload: ClassVar[Reload] = "hot"
+    needs_restart: ClassVar[tuple[str, ...]] = ("venue", "calendar")
     venue: Venue = Field("binance", description="Venue of symbols that name none.")
     instruments: tuple[str, ...] | Literal["all"] = Field(
         "all", description="Symbols, or venue:SYMBOL; `all` takes every instrument of the bar files."
