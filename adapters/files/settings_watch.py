@@ -38,8 +38,8 @@ async def other_content(
     Args:
         path: Of the file; it may be a link, and absent.
         seen: The content that is known already; None if there was no file.
-        unwatched: Told why the system does not watch the folder, whenever it is asked to; the content is looked
-            at all the same.
+        unwatched: Told why the system does not watch the folder, each time; the content is looked at all the
+            same.
     """
     async for _ in _looks(path.parent, unwatched):
         now = content_of(path)
