@@ -16,6 +16,9 @@ default_flow_style  # ruamel.yaml
 handlers  # logging
 rounding  # decimal
 
+# wsgiref's server calls it for every request.
+log_message
+
 # Alembic reads a migration's neighbours.
 down_revision
 

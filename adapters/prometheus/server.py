@@ -1,9 +1,12 @@
 """Serves a run's newest figures to Prometheus, each scrape a whole and consistent set."""
 
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
+from threading import Thread
 from types import TracebackType
 from typing import Final, Self
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from prometheus_client import (
@@ -11,9 +14,10 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
     disable_created_metrics,
-    start_http_server,
+    make_wsgi_app,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector
 
 from adapters.prometheus.families import FAMILIES, STAGE_SECONDS
@@ -114,6 +118,27 @@ class MetricsServer(Collector):
             if family.name in figures:
                 yield _metric(family, figures[family.name])
 
+    def _application(self) -> WSGIApplication:
+        """Return what answers the pages by their paths, and every other path with metrics."""
+        metrics: WSGIApplication = make_wsgi_app(self._registry)
+
+        def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            page = self._pages.get(environ["PATH_INFO"])
+            if page is None or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+                return metrics(environ, start_response)
+            well, content = page()
+            start_response(
+                "200 OK" if well else "503 Service Unavailable",
+                [
+                    ("Content-Type", "application/json"),
+                    ("Content-Length", str(len(content))),
+                    ("Cache-Control", "no-store"),
+                ],
+            )
+            return [content] if environ["REQUEST_METHOD"] == "GET" else []
+
+        return application
+
     def __enter__(self) -> Self:
         """Begin to serve.
 
@@ -121,18 +146,15 @@ class MetricsServer(Collector):
             MetricsError: The address is in use, or not this machine's.
         """
         try:
-            self._server, self._thread = start_http_server(
-                self._wanted_port, self._host, registry=self._registry
-            )
+            self._server = _listening(self._host, self._wanted_port, self._application())
         except (OSError, OverflowError) as error:
             raise MetricsError(
                 f"metrics: cannot serve on {self._host}:{self._wanted_port}: {error}. Choose another address "
                 "with --serve [HOST:]PORT or in the section `metrics` of the settings."
             ) from error
         self.port = int(self._server.server_port)
-        metrics = self._server.get_app()
-        if metrics is not None:
-            self._server.set_app(_with_pages(self._pages, metrics))
+        self._thread = Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(
@@ -144,25 +166,22 @@ class MetricsServer(Collector):
         self._server.server_close()
 
 
-def _with_pages(pages: Mapping[str, Page], metrics: WSGIApplication) -> WSGIApplication:
-    """Return an application that answers these paths, and all others with metrics."""
+class _SilentHandler(WSGIRequestHandler):
+    """Logs no request."""
 
-    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        page = pages.get(environ["PATH_INFO"])
-        if page is None or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
-            return metrics(environ, start_response)
-        well, content = page()
-        start_response(
-            "200 OK" if well else "503 Service Unavailable",
-            [
-                ("Content-Type", "application/json"),
-                ("Content-Length", str(len(content))),
-                ("Cache-Control", "no-store"),
-            ],
-        )
-        return [content] if environ["REQUEST_METHOD"] == "GET" else []
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name for it
+        """Log nothing."""
 
-    return application
+
+def _listening(host: str, port: int, application: WSGIApplication) -> WSGIServer:
+    """Return a server that listens, a thread for each request.
+
+    Raises:
+        OSError: The address cannot be had.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    kind = type("Server", (ThreadingWSGIServer,), {"address_family": found[0][0]})
+    return make_server(host, port, application, kind, handler_class=_SilentHandler)
 
 
 def _asked(series: Series) -> dict[tuple[str, ...], float]:

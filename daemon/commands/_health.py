@@ -52,6 +52,7 @@ async def beating(health: Health, clock: LiveClock, stop: asyncio.Event) -> Asyn
     """
 
     async def beat() -> None:
+        """Tell it, for ever."""
         while True:
             health.beat(clock.now_ms())
             if stop.is_set():

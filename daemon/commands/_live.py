@@ -23,6 +23,7 @@ from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart, names_by_venue
 from daemon.commands._reload import Reloader
 from daemon.commands._retention import Retention, retention_of
+from daemon.commands._service import attended, status_of
 from daemon.commands._serving import Feed as Shown
 from daemon.commands._serving import feed_for
 from daemon.commands._signals import on_hangup, on_signals
@@ -81,10 +82,15 @@ async def run_live(
     stop, hangup = asyncio.Event(), asyncio.Event()
     on_signals(stop.set)
     on_hangup(hangup.set)
-    async with opened(
-        settings, model_uri, make_feed, clock, tape_file, stop=stop, server=server, health=health
-    ) as session:
+    health = health or health_of(settings, tape_file)
+    async with (
+        attended(health) as attendant,
+        opened(
+            settings, model_uri, make_feed, clock, tape_file, stop=stop, server=server, health=health
+        ) as session,
+    ):
         if session is not None:
+            attendant.describe = partial(status_of, session, clock)
             async with session.reloading(source, hangup, server):
                 await session.live.run(stop)
             log, engine = structlog.get_logger(), session.engine

@@ -22,13 +22,18 @@ class Watcher:
         first_minute: First minute that is played now.
         end_minute: The minute after the last.
         book: The account before, where the run is taken up again.
+
+    Attributes:
+        bars: How many were decided.
+        minute: The newest that was decided.
+        book: The account after it; None before the first.
     """
 
     def __init__(self, engine: Engine, first_minute: int, end_minute: int, book: Book | None = None) -> None:
         self._engine = engine
         self._first = first_minute
         self._end = end_minute
-        self._book = book
+        self.book = book
         self._opening = book.equity if book else engine.run.settings.run.capital
         self._day = first_minute // MINUTES_PER_DAY
         self.bars = 0
@@ -38,9 +43,9 @@ class Watcher:
         """Take batches that have been decided."""
         for record in batches:
             self.bars += len(record.bars) // BAR_RECORD.itemsize
-            if record.minute // MINUTES_PER_DAY != self._day and self._book is not None:
-                self._day, self._opening = record.minute // MINUTES_PER_DAY, self._book.equity
-            self._book, self.minute = record.book, record.minute
+            if record.minute // MINUTES_PER_DAY != self._day and self.book is not None:
+                self._day, self._opening = record.minute // MINUTES_PER_DAY, self.book.equity
+            self.book, self.minute = record.book, record.minute
 
     def live(self) -> LiveView:
         """Return what the run looks like now."""
@@ -104,7 +109,7 @@ class Watcher:
     @property
     def equity(self) -> Banded:
         """Equity after the newest minute, with its band."""
-        book, capital = self._book, self._engine.run.settings.run.capital
+        book, capital = self.book, self._engine.run.settings.run.capital
         return Banded(book.equity, book.best, book.worst) if book else Banded(capital, capital, capital)
 
     @property

@@ -42,6 +42,9 @@ class Health:
         rules: How long is too long.
         clock: The machine's own, however fast the run's time passes.
         tape_problem: Says why the tape could not be written now, or None.
+
+    Attributes:
+        stopping: Whether the run is about to end.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class Health:
         self._beat_s = clock.monotonic_s()
         self._live: LiveRun | None = None
         self._model: Callable[[], str] | None = None
-        self._stopping = False
+        self.stopping = False
         self._silent_from_ms: int | None = None
         self._feed = Check(ok=False, reason="not listened to yet")
         self._commit: Check = Check(ok=True, reason="writable")
@@ -81,7 +84,7 @@ class Health:
 
     def stop(self) -> None:
         """Take note that the run is about to end."""
-        self._stopping = True
+        self.stopping = True
 
     def note_commit(self, failure: Exception | None = None) -> None:
         """Take note that the tape was written, or why not; any thread."""
@@ -111,7 +114,7 @@ class Health:
 
     def readiness(self) -> Checks:
         """Return whether the run does what it is there for; includes `progress`."""
-        if self._stopping:
+        if self.stopping:
             warm = Check(ok=False, reason="stopping")
         elif self._live is None:
             warm = Check(ok=False, reason="warming up: no minute can be decided yet")

@@ -165,15 +165,18 @@ async def test_an_engine_that_hangs_is_stuck_while_the_loop_beats_and_well_when_
     health = Health(stuck_after(0.2), SystemClock())
     health.attend(hanging.live, lambda: "1")
     playing = asyncio.ensure_future(hanging.play())
-    await asyncio.to_thread(hanging.reached.wait, 60)
-    async with asyncio.timeout(60):
-        while all_well(health.progress()):
+    try:
+        await asyncio.to_thread(hanging.reached.wait, 60)
+        async with asyncio.timeout(60):
             health.beat(hanging.clock.now_ms())
-            await asyncio.sleep(0.01)
-    (ill,) = ills(health.progress())
-    assert ill.startswith("engine: in the same step for 0.")
-    hanging.let_go.set()
-    await playing
+            while all_well(found := health.progress()):
+                await asyncio.sleep(0.01)
+                health.beat(hanging.clock.now_ms())
+        (ill,) = ills(found)
+        assert ill.startswith("engine: in the same step for 0.")
+    finally:
+        hanging.let_go.set()
+        await playing
     health.beat(hanging.clock.now_ms())
     assert all_well(health.progress())
     assert hanging.committed == list(range(1, 21))
