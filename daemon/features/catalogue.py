@@ -8,6 +8,7 @@ units that tests compare with TA-Lib.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from types import MappingProxyType
 
 from daemon.errors import FormulaError
@@ -88,7 +89,8 @@ SHORT_ROWS = 1_440
 """Longest window, in rows, of the group `short`."""
 
 
-def catalogue() -> dict[str, Formula]:
+@cache
+def catalogue() -> Mapping[str, Formula]:
     """Return every built-in feature by name, in the catalogue's order."""
     result = {}
     for theme, entries in THEMES.items():
@@ -102,7 +104,7 @@ def catalogue() -> dict[str, Formula]:
             if name in TWENTY:
                 groups.append("twenty")
             result[name] = Formula(name, text, unit, tuple(groups), source)
-    return result
+    return MappingProxyType(result)
 
 
 def groups_of(formulas: Iterable[Formula]) -> tuple[str, ...]:
@@ -122,7 +124,7 @@ def choose(settings: FeatureSettings, own: Mapping[str, Formula]) -> tuple[Formu
         raise FormulaError(
             f"the catalogue has {', '.join(taken)} already; give your own formulas other names"
         )
-    known |= own
+    known = {**known, **own}
     groups = groups_of(known.values())
     for what, asked, there in (
         ("group", settings.groups, groups),

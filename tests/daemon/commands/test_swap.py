@@ -1,0 +1,277 @@
+"""The model swapped in a live run: good versions and bad ones, a crash between, no registry afterwards."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import structlog
+
+from adapters.registry.folder_store import version_of
+from adapters.tape.reader import TapeReader
+from daemon import chain
+from daemon.__main__ import main
+from daemon.commands._live import opened
+from daemon.commands._swap import Submit
+from daemon.engine import Engine
+from daemon.events import AnyEvent, BatchRecord, ModelChanged, decision_dtype
+from daemon.live import Onlookers
+from daemon.models.bundle import Bundle
+from daemon.ports import Files
+from daemon.settings import Settings
+from tests.file_feed import FileFeed, bars_of
+from tests.jump_clock import JumpClock
+from tests.runs import SETTINGS, bundle, decided, first_traded, fresh_engine, market, model, traded
+
+N_SWAPS = 200
+KILLED_AFTER = 90
+AWAY = 12
+"""Minutes that the machine is down."""
+
+SPARE = 40
+"""Minutes that the feed may be ahead of the swaps."""
+
+NAMES = tuple(instrument.name for instrument in market().instruments)
+
+
+def settings_of(folder: Path) -> Settings:
+    """The settings of `tests.runs` for a live run that looks at its model when it is told to."""
+    universe = SETTINGS.universe.model_copy(update={"instruments": NAMES})
+    told = {"uri": str(folder / "model"), "watch_seconds": 0.0}
+    return SETTINGS.model_copy(
+        update={
+            "universe": universe,
+            "model": SETTINGS.model.model_copy(update=told),
+            "tape": SETTINGS.tape.model_copy(update={"snapshot_batches": 70}),
+        }
+    )
+
+
+def put(folder: Path, files: Files) -> None:
+    """Let the folder hold another bundle."""
+    shutil.rmtree(folder / "model", ignore_errors=True)
+    (folder / "model").mkdir()
+    for name, content in files.items():
+        (folder / "model" / name).write_bytes(content)
+
+
+def version(number: int) -> Bundle:
+    """The n-th version: of two models in turn, each trained at another moment."""
+    return replace(bundle(1 + number % 2), trained_at=number)
+
+
+def torn(one: Bundle) -> Files:
+    files = one.to_files()
+    return {**files, "trees.txt": files["trees.txt"][:-100]}
+
+
+def without_trees(one: Bundle) -> Files:
+    return {name: content for name, content in one.to_files().items() if name != "trees.txt"}
+
+
+def no_trees_at_all(one: Bundle) -> Files:
+    return replace(one, trees=b"tree\nversion=v4\nnonsense\n").to_files()
+
+
+def of_other_labels(one: Bundle) -> Files:
+    return replace(one, labels=one.labels.model_copy(update={"horizon_minutes": 20})).to_files()
+
+
+def of_other_sigma(one: Bundle) -> Files:
+    return replace(one, features=one.features.model_copy(update={"sigma_bars": 90})).to_files()
+
+
+def of_other_reference(one: Bundle) -> Files:
+    return replace(one, reference=one.reference[1:]).to_files()
+
+
+def of_strange_psi(one: Bundle) -> Files:
+    return replace(one, psi={"features": {"names": ["strange"]}}).to_files()
+
+
+BAD: tuple[tuple[Callable[[Bundle], Files], str], ...] = (
+    (torn, "trees.txt: its content is not what SHA256SUMS says"),
+    (without_trees, "trees.txt: missing"),
+    (no_trees_at_all, ""),
+    (of_other_labels, "labels.horizon_minutes is 10 here and 20 in the model"),
+    (of_other_sigma, "features.sigma_bars is 60 here and 90 in the model"),
+    (of_other_reference, "the reference list is"),
+    (of_strange_psi, ""),
+)
+
+
+def content(number: int) -> tuple[Files, str | None]:
+    """What the folder holds after the n-th swap, and why it is refused, if it is bad."""
+    if number % 4 == 3:
+        spoil, reason = BAD[number // 4 % len(BAD)]
+        return spoil(version(number)), reason
+    # Every tenth is a rollback to one that traded before.
+    return version(number - 5 if number % 10 == 9 and number > 10 else number).to_files(), None
+
+
+class Life:
+    """One process of a live run on the test market, its model's folder changed as it goes.
+
+    Args:
+        folder: Of model and tape.
+        first: Minute in which the machine is up.
+        swaps: Numbers of the swaps.
+    """
+
+    def __init__(self, folder: Path, first: int, swaps: Sequence[int]) -> None:
+        self.tape = folder / "live.tape"
+        self.last = first - 1
+        self.counts: dict[str, int] = {}
+        self._folder, self._first, self._swaps = folder, first, swaps
+        self._done = 0
+        self._awaited = False
+        self._held: Sequence[BatchRecord] = ()
+        self._clock = JumpClock(first * 60_000 + 10_000)
+        bars = bars_of(
+            market().blocks(market().first_minute, market().last_minute, 4096), market().instruments
+        )
+        self._feed = FileFeed(bars, self._clock, first, market().last_minute)
+
+    def see(self, records: Sequence[BatchRecord]) -> None:
+        """A sink: the feed waits where it would leave the swaps far behind."""
+        self.last = records[-1].minute
+        self._held = records
+        if self._awaited or self.last - self._first < SPARE + self._done:
+            self._feed.see(records)
+
+    async def live(self, *, killed: bool) -> "Life":
+        """Swap as told, then kill the run or end it in order."""
+        stop = asyncio.Event()
+        settings = settings_of(self._folder)
+        run = opened(
+            settings,
+            settings.model.uri,
+            lambda _venue, _names: self._feed,
+            self._clock,
+            self.tape,
+            stop=stop,
+            onlookers=Onlookers((self.see,)),
+        )
+        async with asyncio.timeout(120), run as session:
+            assert session is not None
+            running = asyncio.ensure_future(session.live.run(stop))
+            for number in self._swaps:
+                put(self._folder, content(number)[0])
+                await session.models.poll(partial(self._submit, session.live.submit))
+                self._done += 1
+            self.counts = {of: int(n) for (of,), n in session.models.figures()["model_swaps_total"].items()}
+            if killed:
+                running.cancel()
+            stop.set()
+            with suppress(asyncio.CancelledError):
+                await running
+        return self
+
+    async def _submit(self, submit: Submit, event: AnyEvent) -> None:
+        """Let the minute come that the event waits for."""
+        self._awaited = True
+        waiting = asyncio.ensure_future(submit(event))
+        if self._held:
+            self._feed.see(self._held)
+        await waiting
+        self._awaited = False
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """A run of many swaps, killed in their midst; its registry is gone."""
+
+    tape: Path
+    records: list[BatchRecord]
+    refused: list[tuple[str, str]]
+    killed_at: int
+    back_at: int
+
+
+@pytest.fixture(scope="module")
+def swapped(tmp_path_factory: pytest.TempPathFactory) -> Swapped:
+    folder = tmp_path_factory.mktemp("swapped")
+    put(folder, version(0).to_files())
+    with structlog.testing.capture_logs() as lines:
+        before = asyncio.run(Life(folder, first_traded(), range(1, KILLED_AFTER)).live(killed=True))
+        shutil.rmtree(folder / "model")
+        after = Life(folder, before.last + AWAY, range(KILLED_AFTER, N_SWAPS + 1))
+        asyncio.run(after.live(killed=False))
+    shutil.rmtree(folder / "model")
+    refused = [(line["model"], line["reason"]) for line in lines if line["event"] == "model refused"]
+    with TapeReader(after.tape) as reader:
+        return Swapped(after.tape, list(reader.batches()), refused, before.last, before.last + AWAY)
+
+
+def in_force(run: Swapped) -> Iterator[tuple[BatchRecord, str]]:
+    """Every batch, with the version that decided it, as any reader of the tape finds it."""
+    with TapeReader(run.tape) as reader:
+        trades = reader.header()["model_version"]
+    for record in run.records:
+        trades = chain.swapped_in(record.events, record.refusals) or trades
+        yield record, trades
+
+
+def test_no_minute_is_missed_and_none_comes_twice(swapped: Swapped) -> None:
+    first, minutes = first_traded(), [record.minute for record in swapped.records]
+    assert minutes == list(range(first, first + len(minutes)))
+    missed = [record.minute for record in swapped.records if record.catch_up]
+    assert missed == list(range(swapped.killed_at + 1, swapped.back_at))
+
+
+def test_good_versions_trade_in_their_order_and_bad_ones_are_refused_with_their_reason(
+    swapped: Swapped,
+) -> None:
+    good = [version_of(content(n)[0]) for n in range(1, N_SWAPS + 1) if content(n)[1] is None]
+    told = [
+        event.version
+        for record in swapped.records
+        for event in map(chain.read_event, record.events)
+        if isinstance(event, ModelChanged)
+    ]
+    assert told == good
+    assert len(good) == N_SWAPS - N_SWAPS // 4
+    reasons = [content(n)[1] for n in range(1, N_SWAPS + 1) if content(n)[1] is not None]
+    assert len(swapped.refused) == len(reasons)
+    for (_, said), reason in zip(swapped.refused, reasons, strict=True):
+        assert str(reason) in said
+
+
+def test_every_decision_is_that_of_the_version_that_the_tape_names(swapped: Swapped) -> None:
+    """Trees keep no state: what they say is known of each model from a run on it alone."""
+    n_minutes = len(swapped.records)
+    number = {version_of(version(n).to_files()): n for n in range(N_SWAPS + 1)}
+    alone = [trees_of(decided(engine_of(seed), [traded(n_minutes)])[0]) for seed in (1, 2)]
+    said = trees_of(swapped.records)
+    seen = set()
+    for at, (_, trades) in enumerate(in_force(swapped)):
+        ours, other = 1 + number[trades] % 2, 1 + (number[trades] + 1) % 2
+        seen.add(trades)
+        np.testing.assert_array_equal(said[at], alone[ours - 1][at])
+        assert (said[at] != alone[other - 1][at]).any()
+    assert len(seen) > N_SWAPS // 2
+
+
+def test_verify_reproduces_the_run_without_its_registry(
+    swapped: Swapped, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(swapped.tape)]) == 0
+    assert f"reproduced: {len(swapped.records)} batches" in capsys.readouterr().out
+
+
+def engine_of(seed: int) -> Engine:
+    """An engine on one of the two models alone, as warm as `fresh_engine`."""
+    engine = fresh_engine()
+    engine.run.swap(model(str(seed)), first_traded())
+    return engine
+
+
+def trees_of(records: Sequence[BatchRecord]) -> list[np.ndarray]:
+    """What the trees said, batch by batch."""
+    dtype = decision_dtype(bundle().experts)
+    return [np.frombuffer(record.decisions, dtype)["trees"] for record in records]
