@@ -1,6 +1,7 @@
 """What the core asks of the world, as Protocols in events and plain data. `adapters` implement them."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -130,6 +131,25 @@ class TapeReader(Protocol):
 
     def snapshot(self, at_most: int | None = None) -> Snapshot | None:
         """Return the newest snapshot (after batch `at_most` or earlier), or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersionRecord:
+    """What a registry tells of one version of a model, without its files.
+
+    Attributes:
+        version: Its number.
+        aliases: That point at it, sorted.
+        registered_s: When it was registered, seconds since 1970.
+        metrics: What training measured.
+        parameters: What it was trained with, and on which range.
+    """
+
+    version: str
+    aliases: tuple[str, ...]
+    registered_s: int
+    metrics: Mapping[str, float]
+    parameters: Mapping[str, str]
 
 
 class ModelStore(Protocol):

@@ -28,6 +28,10 @@ COMMAND_LINES: tuple[str, ...] = (
         " --serve 0"
     ),
     "verify run.tape",
+    "models list --config small.yaml",
+    "models promote 1 --config small.yaml",
+    "models challenge 1 --config small.yaml",
+    "models challenge --clear --config small.yaml",
     "report run.tape --html report.html",
     "download binance BTCUSDT --from 2024-01-01 --to 2024-01-03 --dry-run",
     "pack --model demo/model/trees.txt --bars exported/bars.parquet --config small.yaml --out packed",

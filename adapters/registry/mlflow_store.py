@@ -5,11 +5,9 @@ server will do by its URL. MLflow is imported when it is first used: that takes 
 """
 
 import logging
-import os
 import re
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cached_property
@@ -19,8 +17,10 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from adapters.registry.folder_store import demand_writable, read_folder, write_folder
-from daemon.errors import MACHINE_ERRNOS, ModelNotFoundError, StorageError, UserError
-from daemon.ports import Files
+from adapters.registry.mlflow_aliases import back, listed, point, there_is, withdraw
+from adapters.registry.mlflow_speaking import asking_once, shown, speaking
+from daemon.errors import ModelNotFoundError, UserError
+from daemon.ports import Files, ModelVersionRecord
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,17 +31,6 @@ BUNDLE: Final = "bundle"
 """Folder of the files among a run's artifacts."""
 
 PAGE_RUNS: Final = 1000
-PATIENCE_S: Final = 10
-"""A report waits so long for a server; the run that it tells of is over anyway."""
-
-DISK_WORDS: Final = (
-    "database or disk is full",
-    "readonly database",
-    "disk I/O error",
-    "No space left",
-    "Read-only file system",
-)
-
 _ADDRESS: Final = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 _NOT_FOUND: Final = "RESOURCE_DOES_NOT_EXIST"
 _EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
@@ -69,7 +58,7 @@ class MlflowStore:
             ModelNotFoundError: There is none; says what there is.
             UserError: The address cannot be reached, or is no MLflow's.
         """
-        with _speaking(self._address):
+        with speaking(self._address):
             found = self._version(uri)
             from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - see the module
 
@@ -89,10 +78,8 @@ class MlflowStore:
             ModelNotFoundError: There is none; says what there is.
             UserError: The address cannot be reached, or is no MLflow's.
         """
-        if self._is_local and not Path(self._address.removeprefix(SQLITE)).is_file():
-            # MLflow would make an empty one.
-            raise UserError(f"the registry {self._address} cannot be used: there is no such file.")
-        with _speaking(self._address), _asking_once():
+        self._demand_file()
+        with speaking(self._address), asking_once():
             return str(self._version(uri).version)
 
     def register(
@@ -117,7 +104,7 @@ class MlflowStore:
             StorageError: The registry's disk is full, read-only or broken; nothing is registered.
         """
         _demand_name(name)
-        with _speaking(self._address):
+        with speaking(self._address):
             run = self._client.create_run(self._experiment(name), run_name=name)
             run_id = run.info.run_id
             version = None
@@ -131,12 +118,70 @@ class MlflowStore:
                     self._client.log_metric(run_id, key, measured)
                 version = self._create_version(name, f"{run.info.artifact_uri}/{BUNDLE}", run_id)
                 if alias is not None:
-                    self._client.set_registered_model_alias(name, alias, version)
+                    point(self._client, name, alias, version)
                 self._client.set_terminated(run_id)
             except BaseException:
                 self._take_back(name, version, run_id, run.info.artifact_uri)
                 raise
             return version
+
+    def versions(self, name: str) -> tuple[ModelVersionRecord, ...]:
+        """Return what is known of each version of a model, the newest first.
+
+        Raises:
+            ModelNotFoundError: There is no such model; says what there is.
+            UserError: The address cannot be reached, or is no MLflow's.
+        """
+        with self._aliases(name):
+            return listed(self._client, name)
+
+    def promote(self, name: str, alias: str, version: str) -> str | None:
+        """Point an alias at a version; return the one that it pointed at before, for `roll_back`.
+
+        Raises:
+            ModelNotFoundError: There is no such model or version; says what there is.
+            UserError: The address cannot be reached, or is no MLflow's.
+        """
+        with self._aliases(name):
+            return point(self._client, name, alias, version)
+
+    def roll_back(self, name: str, alias: str) -> tuple[str, str]:
+        """Point an alias at the version before; return the version it pointed at, and the one it does now.
+
+        Raises:
+            ModelNotFoundError: There is no such model or alias, or no version before is known.
+            UserError: The address cannot be reached, or is no MLflow's.
+        """
+        with self._aliases(name):
+            return back(self._client, name, alias)
+
+    def clear(self, name: str, alias: str) -> str | None:
+        """Take an alias away; return the version that it pointed at.
+
+        Raises:
+            ModelNotFoundError: There is no such model; says what there is.
+            UserError: The address cannot be reached, or is no MLflow's.
+        """
+        with self._aliases(name):
+            return withdraw(self._client, name, alias)
+
+    @contextmanager
+    def _aliases(self, name: str) -> Iterator[None]:
+        """While a model that should be there is looked at."""
+        _demand_name(name)
+        self._demand_file()
+        with speaking(self._address), asking_once():
+            if not there_is(self._client, name):
+                raise ModelNotFoundError(
+                    f"there is no model {name!r} in {shown(self._address)}; {self._what_there_is()}. "
+                    "`papertape train` makes one."
+                )
+            yield
+
+    def _demand_file(self) -> None:
+        """Refuse a local registry that is not there; MLflow would make an empty one."""
+        if self._is_local and not Path(self._address.removeprefix(SQLITE)).is_file():
+            raise UserError(f"the registry {shown(self._address)} cannot be used: there is no such file.")
 
     def demand_writable(self, name: str) -> None:
         """Check that `register` could write, before the hours of work whose result it is to keep.
@@ -154,7 +199,7 @@ class MlflowStore:
             self._ask()
 
     def _ask(self) -> None:
-        with _speaking(self._address):
+        with speaking(self._address):
             self._client.search_registered_models(max_results=1)
 
     def _take_back(self, name: str, version: str | None, run_id: str, artifacts: str | None) -> None:
@@ -178,7 +223,7 @@ class MlflowStore:
         """
         if self._is_local and not Path(self._address.removeprefix(SQLITE)).is_file():
             return None
-        with _speaking(self._address), _asking_once():
+        with speaking(self._address), asking_once():
             experiment = self._client.get_experiment_by_name(name)
             if experiment is None:
                 return None
@@ -241,7 +286,7 @@ class MlflowStore:
             if error.error_code not in {_NOT_FOUND, "INVALID_PARAMETER_VALUE"}:
                 raise
             raise ModelNotFoundError(
-                f"{uri}: there is no such model in {self._address}; {self._what_there_is()}. "
+                f"{uri}: there is no such model in {shown(self._address)}; {self._what_there_is()}. "
                 f"`papertape train` makes one."
             ) from error
 
@@ -251,50 +296,6 @@ class MlflowStore:
             for model in self._client.search_registered_models()
         ]
         return f"it holds {'; '.join(sorted(models))}" if models else "it holds no model"
-
-
-@contextmanager
-def _asking_once() -> Iterator[None]:
-    """MLflow asks a silent server again for minutes; here it asks once, unless its own variables say more."""
-    impatient = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE_S)}
-    ours = {name: value for name, value in impatient.items() if name not in os.environ}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for name in ours:
-            del os.environ[name]
-
-
-@contextmanager
-def _speaking(address: str) -> Iterator[None]:
-    """While MLflow is spoken to: its libraries' warnings are not ours, its failures become errors of ours."""
-    with warnings.catch_warnings():
-        # Deprecations inside MLflow and SQLAlchemy, for them to mend.
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        except Exception as error:
-            if not isinstance(error, OSError) and not type(error).__module__.startswith(
-                ("mlflow.", "sqlalchemy.")
-            ):
-                raise
-            reason = _reason(error)
-            kind = StorageError if _is_machines(error, reason) else UserError
-            raise kind(f"the registry {address} cannot be used: {reason}. See model.registry.") from error
-
-
-def _reason(error: Exception) -> str:
-    """Return the line of an error's text that says most: what the disk says, else the first."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    return next((line for line in lines if any(words in line for words in DISK_WORDS)), lines[0])
-
-
-def _is_machines(error: Exception, reason: str) -> bool:
-    """Return whether the disk is at fault; SQLite says so in words alone."""
-    return (isinstance(error, OSError) and error.errno in MACHINE_ERRNOS) or any(
-        words in reason for words in DISK_WORDS
-    )
 
 
 def _demand_name(name: str) -> None:

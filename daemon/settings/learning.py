@@ -124,6 +124,10 @@ class ModelSettings(Section):
         "models:/papertape@champion", description="models:/NAME@ALIAS, models:/NAME/VERSION, or a folder."
     )
     registry: str = Field("sqlite:///var/mlflow.db", description="MLflow tracking and registry address.")
+    challenger: str | None = Field(
+        None,
+        description="models:/NAME@ALIAS or a folder of a model that is scored beside and does not trade.",
+    )
     watch_seconds: float = Field(
         30.0,
         ge=0.0,
