@@ -1,22 +1,26 @@
-"""The log: one line a fact, on stderr, for people on a terminal and for machines elsewhere.
+"""The log: one line a fact, on stderr for people on a terminal and machines elsewhere, or in the journal.
 
 Lines carry `run`, `minute` (the epoch minute of the batch, shown in ISO 8601 UTC) and `instrument` where they
 apply; `bind` sets what stays the same. What libraries log comes out in the same form.
 """
 
 import logging
+import os
 import re
 import sys
 from collections.abc import MutableMapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal, TextIO
 
 import msgspec
 import structlog
 from pydantic import SecretStr
 
+from adapters.host.journal import JOURNAL, JournalHandler, entry, leads_to_journal
+
 Level = Literal["debug", "info", "warning", "error"]
-Format = Literal["auto", "console", "json"]
+Format = Literal["auto", "console", "json", "journal"]
 EventDict = MutableMapping[str, Any]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,21 +42,27 @@ QUIET_BELOW_WARNING = (
 )
 
 
-def configure_log(level: Level, form: Format, stream: TextIO | None = None) -> None:
+def configure_log(level: Level, form: Format, stream: TextIO | None = None, journal: Path = JOURNAL) -> None:
     """Set up the process's log; a later call replaces an earlier one.
 
     Args:
         level: The lowest level that is shown.
-        form: `auto` takes the console form if the stream is a terminal and JSON lines otherwise.
+        form: `auto` takes the journal where systemd connected the stream with it, the console form if the
+            stream is a terminal, and JSON lines otherwise.
         stream: Where lines go; stderr by default.
+        journal: The journal's socket.
     """
     stream = sys.stderr if stream is None else stream
-    on_console = form == "console" or (form == "auto" and stream.isatty())
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)
-        if on_console
-        else structlog.processors.JSONRenderer(serializer=_to_json)
-    )
+    if form == "auto":
+        in_journal = leads_to_journal(stream, os.environ)
+        form = "journal" if in_journal else "console" if stream.isatty() else "json"
+    renderer: structlog.typing.Processor
+    if form == "journal":
+        renderer = entry
+    elif form == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=0)
+    else:
+        renderer = structlog.processors.JSONRenderer(serializer=_to_json)
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -60,7 +70,7 @@ def configure_log(level: Level, form: Format, stream: TextIO | None = None) -> N
         minute_in_iso,
         redact,
     ]
-    if not on_console:
+    if form != "console":
         shared.append(structlog.processors.format_exc_info)
     structlog.configure(
         processors=[
@@ -72,7 +82,7 @@ def configure_log(level: Level, form: Format, stream: TextIO | None = None) -> N
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
+    handler = JournalHandler(journal) if form == "journal" else logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -24,7 +24,7 @@ class Invocation:
 
     debug: bool = False
     log_level: Literal["debug", "info", "warning", "error"] | None = None
-    log_format: Literal["auto", "console", "json"] | None = None
+    log_format: Literal["auto", "console", "json", "journal"] | None = None
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -44,8 +44,8 @@ def everywhere(command: click.Command) -> click.Command:
         ),
         click.Option(
             ["--log-format"],
-            type=click.Choice(["auto", "console", "json"]),
-            help="auto: console on a terminal, JSON lines otherwise.",
+            type=click.Choice(["auto", "console", "json", "journal"]),
+            help="auto: the journal under systemd, console on a terminal, JSON lines otherwise.",
             expose_value=False,
             callback=_remember,
         ),

@@ -92,6 +92,8 @@ async def run_live(
         if session is not None:
             attendant.describe = partial(status_of, session, clock)
             async with session.reloading(source, hangup, server):
+                if session.reloader is not None:
+                    session.reloader.announced = attendant.reloading
                 await session.live.run(stop)
             log, engine = structlog.get_logger(), session.engine
             log.info("stopped", minute=engine.minute, batch=engine.batch, tasks=len(asyncio.all_tasks()))
@@ -180,12 +182,14 @@ class Session:
         watcher: What it came to.
         retention: Keeps the tape within its limits.
         universe: Changes its instruments.
+        reloader: Takes new settings over, where they have a source.
         shown: Serves its figures, where the settings say so.
     """
 
     live: LiveRun
     retention: Retention
     universe: UniverseChanger
+    reloader: Reloader | None = None
 
     def __init__(self, engine: Engine, tape: TapeWriter, end_minute: int | None, models: ModelWatch) -> None:
         self.engine = engine

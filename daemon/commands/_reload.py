@@ -6,8 +6,8 @@ file in force would be settings that nobody wrote.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -69,6 +69,7 @@ class Reloader:
     Attributes:
         settings: In force.
         rejected: Whether the file, as it was last read, is not what is in force.
+        announced: Makes the context in which each reload happens: who has to hear of it is told.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Reloader:
     ) -> None:
         self.settings = source.settings
         self.rejected = False
+        self.announced: Callable[[], AbstractContextManager[None]] = nullcontext
         self._source = source
         self._engine = engine
         self._live = live
@@ -102,15 +104,20 @@ class Reloader:
             by: Who asks.
         """
         async with self._one_at_a_time:
-            if self._source.file is not None:
-                await still(self._source.file, *self._waits)
-            try:
-                done = await self._taken(by)
-            except SettingsError as error:
-                done = Reloaded("rejected", by, problems=error.problems)
-                self._tell(done)
+            with self.announced():
+                done = await self._read(by)
         self._note(done)
         return done
+
+    async def _read(self, by: str) -> Reloaded:
+        if self._source.file is not None:
+            await still(self._source.file, *self._waits)
+        try:
+            return await self._taken(by)
+        except SettingsError as error:
+            done = Reloaded("rejected", by, problems=error.problems)
+            self._tell(done)
+            return done
 
     @asynccontextmanager
     async def watching(self, hangup: asyncio.Event) -> AsyncIterator[None]:

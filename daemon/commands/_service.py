@@ -4,8 +4,8 @@ import asyncio
 import faulthandler
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -73,6 +73,17 @@ class Attendant:
         if not self._stopping:
             self._stopping = True
             self._manager.tell("STOPPING=1")
+
+    @contextmanager
+    def reloading(self) -> Iterator[None]:
+        """Say that settings are being taken over while inside."""
+        moment_usec = int(self._clock.monotonic_s() * USEC_PER_S)
+        self._manager.tell("RELOADING=1", f"MONOTONIC_USEC={moment_usec}", "STATUS=taking settings over")
+        try:
+            yield
+        finally:
+            self._told_s = float("-inf")
+            self._manager.tell("READY=1")
 
     def _phase_when_well(self) -> str:
         if self._stopping:

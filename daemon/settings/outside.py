@@ -100,4 +100,8 @@ class LogSettings(Section):
 
     reload: ClassVar[Reload] = "hot"
     level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "console", "json"] = "auto"
+    format: Literal["auto", "console", "json", "journal"] = Field(
+        "auto",
+        description="journal: entries with fields PAPERTAPE_*. auto takes it under systemd, the console "
+        "form on a terminal, JSON lines elsewhere.",
+    )
