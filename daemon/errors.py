@@ -93,6 +93,10 @@ class TapeInUseError(TapeError, UserError):
     exit_code = 2
 
 
+class TapeAwayError(TapeError):
+    """The server of a tape is not to be had now; that may pass by itself."""
+
+
 class TapeMismatchError(TapeError, UserError):
     """A resume with other bars, settings or model than the tape's; names which."""
 

@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -11,6 +12,9 @@ from hypothesis import HealthCheck, settings
 
 from adapters.host.telemetry import turn_off_telemetry
 from adapters.host.threads import calm_threads
+
+if TYPE_CHECKING:
+    from tests.postgresql import PostgresqlServer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 IS_CI = os.environ.get("CI", "").lower() == "true"
@@ -55,6 +59,17 @@ def shared_data() -> Path:
 def repository() -> Path:
     """The root folder of the repository."""
     return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> "Iterator[PostgresqlServer]":
+    """A server of PostgreSQL, started when a test first asks for it."""
+    from tests.postgresql import INITDB, PG_CTL, postgresql_server
+
+    if INITDB is None or PG_CTL is None:
+        skip_or_fail("initdb and pg_ctl are not to be found: Debian's package is `postgresql`")
+    with postgresql_server() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

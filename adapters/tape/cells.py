@@ -1,6 +1,7 @@
 """Values to database cells and back, exactly: every bit pattern of a float, every digit of a Decimal.
 
 SQLite keeps no sign of a zero and no NaN. What it would lose goes into the cell as its eight bytes instead.
+PostgreSQL keeps both; there such a cell is the float itself, on its way in and out.
 Reading is strict: a cell that this module would not have written is damage, even where Python could make
 sense of it (`2` for True, `1_0` for 10).
 """
@@ -107,7 +108,9 @@ def read_int(cell: Any, place: str) -> int:
 
 
 def read_flag(cell: Any, place: str) -> bool:
-    """Return the truth value of a cell."""
+    """Return the truth value of a cell: SQLite has numbers for them."""
+    if type(cell) is bool:
+        return cell
     if type(cell) is int and cell in {0, 1}:
         return cell == 1
     raise MalformedCellError(f"{place} holds {_shown(cell)}, neither 0 nor 1")

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from adapters.tape.cells import float_cell
 from daemon.events import BatchRecord, Book
 
 PARTS: Final = (
@@ -33,7 +34,11 @@ _NONE = b"\0\0"
 
 
 def row_checksum(table: str, cells: Sequence[object]) -> bytes:
-    """Return the checksum (16 bytes) of a row's other cells in the order of the table's columns."""
+    """Return the checksum (16 bytes) of a row's other cells in the order of the table's columns.
+
+    It is the same whether the database keeps an odd float as itself or as its bytes.
+    """
+    cells = [float_cell(cell) if type(cell) is float else cell for cell in cells]
     # SQLAlchemy's names are a subclass of str, which msgspec does not take.
     return blake2b(_encoder.encode((str(table), cells)), digest_size=16).digest()
 

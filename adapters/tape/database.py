@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import Table
 
 from adapters.tape.cells import Cell
+from adapters.tape.place import Place
 from adapters.tape.statements import Statement
-
-Place = Path
-"""Where a tape is; its text is what a person is told."""
 
 Row = tuple[Any, ...]
 """Cells as the driver gives them back."""
@@ -63,6 +60,17 @@ class WritableDatabase(Database, Protocol):
 
         Outside a transaction.
         """
+
+    def reopen(self) -> None:
+        """Connect again after a server was away, as the one writer again.
+
+        Raises:
+            TapeAwayError: It is still away.
+            TapeInUseError: Somebody else writes the tape now.
+        """
+
+    def interrupt(self) -> None:
+        """Let a call that waits for a server's answer fail; for any thread."""
 
     def abandon(self) -> None:
         """Let go of a tape that was never begun: what this connection made for it goes again."""

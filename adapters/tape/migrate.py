@@ -10,13 +10,12 @@ from sqlalchemy.exc import DBAPIError
 _FOLDER = Path(__file__).parent / "migrations"
 
 
-def migrate(engine: Engine, begin: str, mark: str | None = None) -> None:
+def migrate(engine: Engine, begin: str | None = None, mark: str | None = None) -> None:
     """Run the steps that the tape lacks. A blank database becomes an empty tape.
 
     Args:
-        engine: Lends the writer's own connection of the driver, in autocommit mode, no transaction open: one
-            lock, one transaction, the changes of the schema included.
-        begin: Begins that transaction.
+        engine: Lends one connection for one transaction, the changes of the schema included.
+        begin: Begins that transaction on a connection in autocommit mode.
         mark: Is run at its end.
 
     Raises:
@@ -26,7 +25,8 @@ def migrate(engine: Engine, begin: str, mark: str | None = None) -> None:
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     try:
         with engine.connect() as lent, lent.begin():
-            lent.exec_driver_sql(begin)
+            if begin is not None:
+                lent.exec_driver_sql(begin)
             config.attributes["connection"] = lent
             command.upgrade(config, "head")
             if mark is not None:

@@ -10,9 +10,10 @@ from adapters.tape import schema
 from adapters.tape.beginning import BEGIN_BATCH
 from adapters.tape.cells import MalformedCellError, packed_bars, read_bytes, read_decimal, read_int, read_text
 from adapters.tape.checksums import row_checksum
-from adapters.tape.database import Database, Place, Row
+from adapters.tape.database import Database, Row
 from adapters.tape.opening import open_for_reading
 from adapters.tape.pages import StoredBatch, after_events, pages
+from adapters.tape.place import Place
 from adapters.tape.pruned import Pruned, day_summaries
 from adapters.tape.records import event_of
 from adapters.tape.seeking import batch_before, first_needed

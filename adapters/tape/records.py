@@ -154,7 +154,7 @@ class BatchRows:
         """Return the row of one batch."""
         if record.book is not self._book:
             self._book, self._cells = record.book, _book_cells(record.book)
-        head = (record.batch, record.seq, record.minute, int(record.catch_up), record.decisions)
+        head = (record.batch, record.seq, record.minute, record.catch_up, record.decisions)
         return (*head, *self._cells, parts, record.digest)
 
 

@@ -151,6 +151,12 @@ class SqliteDatabase:
         if self._lock is not None:
             self._lock.release()
 
+    def reopen(self) -> None:
+        """Do nothing: a file is never away."""
+
+    def interrupt(self) -> None:
+        """Do nothing: nobody else's answer is waited for."""
+
     def abandon(self) -> None:
         """Let go of a tape that was never begun; a file that was made for it is removed."""
         self._connection.close()

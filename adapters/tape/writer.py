@@ -7,11 +7,13 @@ from typing import Final, Self
 from adapters.tape import schema
 from adapters.tape.beginning import begin
 from adapters.tape.checksums import row_checksum
-from adapters.tape.database import Place, WritableDatabase
+from adapters.tape.database import WritableDatabase
 from adapters.tape.diagnostics import insert as insert_diagnostics
 from adapters.tape.group import GroupRows
 from adapters.tape.models import keep_those_of
 from adapters.tape.opening import open_for_writing
+from adapters.tape.outages import Outages
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from adapters.tape.universe import Universe
 from daemon import ports
@@ -30,6 +32,9 @@ class TapeWriter(ports.TapeWriter):
     A fresh tape is begun once (`begin`), then grows by `append`; one that is `begun` already just grows.
     To be used by one thread at a time.
 
+    Attributes:
+        outages: Those of the tape's server, which `append` waits out.
+
     Raises:
         TapeInUseError: Another process writes it.
         TapeVersionError: What is there is no tape or one of another version.
@@ -44,6 +49,7 @@ class TapeWriter(ports.TapeWriter):
         self._universe = Universe.first(())
         self._last_minute = _NEVER
         self._database = open_for_writing(place)
+        self.outages = Outages(self._database)
         try:
             self._recall()
         except BaseException:
@@ -150,16 +156,19 @@ class TapeWriter(ports.TapeWriter):
                 f"a snapshot after batch {snapshot.batch} came with a group that ends with batch {number}"
             )
             raise BrokenBoundError(message)
-        with self._database.transaction():
-            for table, rows in group.rows():
-                self._database.insert(table, rows)
-            keep_those_of(self._database, batches, models or {})
-            if snapshot is not None:
-                content = encode_snapshot(snapshot)
-                checksum = row_checksum("snapshot", (number, content))
-                self._database.replace(schema.snapshot, [(number, content, checksum)])
-            insert_diagnostics(self._database, diagnostics, group.universe)
-            self._insert_tip(number, digest)
+        state = () if snapshot is None else (number, encode_snapshot(snapshot))
+
+        def write() -> None:
+            with self._database.transaction():
+                for table, rows in group.rows():
+                    self._database.insert(table, rows)
+                keep_those_of(self._database, batches, models or {})
+                if state:
+                    self._database.replace(schema.snapshot, [(*state, row_checksum("snapshot", state))])
+                insert_diagnostics(self._database, diagnostics, group.universe)
+                self._insert_tip(number, digest)
+
+        self.outages.durably(write, lambda: self._stands((number, digest), state))
         # Only what is committed is remembered: after a refused group the same group can be tried again.
         self._tip = (number, digest)
         self._universe = group.universe
@@ -171,6 +180,7 @@ class TapeWriter(ports.TapeWriter):
         One that this writer made and that was never begun is removed: whatever kept the run from beginning,
         it shall not leave a tape on which there is nothing.
         """
+        self.outages.close()
         if self.begun:
             self._database.close()
         else:
@@ -199,6 +209,28 @@ class TapeWriter(ports.TapeWriter):
             message = f"the tape {self._place} is damaged: {what}"
             raise TapeDamagedError(message)
         self._last_minute = newest.minute if newest else _NEVER
+
+    def _stands(self, tip: tuple[int, bytes], state: tuple[object, ...]) -> bool:
+        """Whether a group was committed whose commit was not answered.
+
+        Args:
+            tip: Where the tape ends with it.
+            state: Number and content of its snapshot, or nothing.
+
+        Raises:
+            TapeDamagedError: The tape ends elsewhere than it ended, and than it would end.
+        """
+        found = TapeReader(self._place, self._database).tip()
+        if found not in {tip, self._tip}:
+            ends = "was never begun" if found is None else f"ends with batch {found[0]}"
+            what = f"the server came back with another tape, which {ends}; restore the newest copy"
+            message = f"the tape {self._place} is damaged: {what}"
+            raise TapeDamagedError(message)
+        if tip != self._tip:
+            return found == tip
+        # A group without batches: a snapshot at the run's end.
+        kept = self._database.fetch("SELECT batch, content FROM snapshot WHERE batch = ?", (tip[0],))
+        return bool(state) and kept == [state]
 
     def _insert_tip(self, number: int, digest: bytes) -> None:
         row = (1, number, digest)

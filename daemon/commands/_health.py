@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from adapters.clock import SystemClock
+from adapters.tape.place import Place
 from daemon.diagnostics import Diagnostics
 from daemon.events import BatchRecord, Snapshot
 from daemon.live import Checks, Health, LiveCommit, all_well, ills
@@ -27,18 +28,21 @@ LEAST_FREE_BYTES: Final = 16 << 20
 """Less is too little for a group of batches and SQLite's log of it."""
 
 
-def health_of(settings: Settings, tape_file: Path) -> Health:
+def health_of(settings: Settings, place: Place) -> Health:
     """Return the health of a process that is about to run live on this tape."""
-    return Health(settings.health, SystemClock(), lambda: tape_problem(tape_file))
+    return Health(settings.health, SystemClock(), lambda: tape_problem(place))
 
 
-def tape_problem(tape_file: Path, least_free_bytes: int = LEAST_FREE_BYTES) -> str | None:
+def tape_problem(place: Place, least_free_bytes: int = LEAST_FREE_BYTES) -> str | None:
     """Say why a tape could not be written, as far as can be seen without writing it; None: it could."""
-    place = next(path for path in (tape_file, *tape_file.absolute().parents) if path.exists())
-    if not os.access(place, os.W_OK):
-        return f"{place} may not be written"
-    free = shutil.disk_usage(place).free
-    return f"{free} bytes are free at {place}" if free < least_free_bytes else None
+    if not isinstance(place, Path):
+        # Of a server nothing is seen from here; its outages are told when a commit meets one.
+        return None
+    found = next(path for path in (place, *place.absolute().parents) if path.exists())
+    if not os.access(found, os.W_OK):
+        return f"{found} may not be written"
+    free = shutil.disk_usage(found).free
+    return f"{free} bytes are free at {found}" if free < least_free_bytes else None
 
 
 @asynccontextmanager

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -14,6 +13,7 @@ import structlog
 from adapters.clock import SystemClock
 from adapters.prometheus.live import LOOP_LAG
 from adapters.simulator.follower import FollowingClock
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon import __version__, chain
@@ -21,6 +21,7 @@ from daemon.commands._control_start import control_of
 from daemon.commands._health import beating, committing, health_of, served
 from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart, names_by_venue
+from daemon.commands._outages import outlasting
 from daemon.commands._reload import Reloader
 from daemon.commands._retention import Retention, retention_of
 from daemon.commands._service import attended, status_of
@@ -59,7 +60,7 @@ async def run_live(
     model_uri: str,
     make_feed: MakeFeed,
     clock: LiveClock,
-    tape_file: Path,
+    place: Place,
     server: "MetricsServer | None" = None,
     health: Health | None = None,
     source: "SettingsSource | None" = None,
@@ -71,7 +72,7 @@ async def run_live(
         model_uri: The model that trades.
         make_feed: Makes the feeds.
         clock: The time.
-        tape_file: Made where there is none; else the run on it is gone on with.
+        place: Made where there is none; else the run on it is gone on with.
         server: Answers scrapes.
         health: Is told of it.
         source: Where the settings come from, to be read again.
@@ -82,11 +83,11 @@ async def run_live(
     stop, hangup = asyncio.Event(), asyncio.Event()
     on_signals(stop.set)
     on_hangup(hangup.set)
-    health = health or health_of(settings, tape_file)
+    health = health or health_of(settings, place)
     async with (
         attended(health) as attendant,
         opened(
-            settings, model_uri, make_feed, clock, tape_file, stop=stop, server=server, health=health
+            settings, model_uri, make_feed, clock, place, stop=stop, server=server, health=health
         ) as session,
     ):
         if session is not None:
@@ -105,7 +106,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
     model_uri: str,
     make_feed: MakeFeed,
     clock: LiveClock,
-    tape_file: Path,
+    place: Place,
     *,
     stop: asyncio.Event,
     end_minute: int | None = None,
@@ -120,7 +121,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         model_uri: The model that trades.
         make_feed: Makes the feeds.
         clock: The time.
-        tape_file: Made where there is none; else the run on it is gone on with.
+        place: Made where there is none; else the run on it is gone on with.
         stop: Ends the beginning too.
         end_minute: The minute after the last, where the run has one.
         onlookers: See what is done; default: the log, line by line.
@@ -129,10 +130,11 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
     """
     async with AsyncExitStack() as stack:
         control = stack.enter_context(control_of(settings))
-        health = health or health_of(settings, tape_file)
+        health = health or health_of(settings, place)
         await stack.enter_async_context(beating(health, clock, stop))
         stack.enter_context(served(health, server))
-        tape = stack.enter_context(TapeWriter(tape_file))
+        tape = stack.enter_context(TapeWriter(place))
+        await stack.enter_async_context(outlasting(tape, stop, server, health))
         if isinstance(clock, FollowingClock):
             await stack.enter_async_context(clock.following())
         link = _open_mqtt(settings)
@@ -140,12 +142,12 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
             venue: make_feed(venue, names) if venue != MQTT else _feed_by_topic(link, names)
             for venue, names in names_by_venue(settings, tape).items()
         }
-        start = LiveStart(settings, model_uri, feeds, clock, tape, tape_file)
+        start = LiveStart(settings, model_uri, feeds, clock, tape)
         engine = await _unless(stop, start.engine())
         if engine is None:
             yield None
             return
-        session = Session(engine, tape, end_minute, ModelWatch(engine, tape_file, settings, model_uri))
+        session = Session(engine, tape, end_minute, ModelWatch(engine, place, settings, model_uri))
         session.retention = stack.enter_context(retention_of(engine, tape, clock.now_ms))
         # Scrapes come by the machine's time, however fast a simulated exchange's passes.
         session.shown = None if server is None else feed_for(server, session.meter, SystemClock())

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -72,7 +71,6 @@ class LiveStart:
         feeds: By venue.
         clock: The time.
         tape: The run's, written by nobody else.
-        tape_file: Its file.
     """
 
     def __init__(
@@ -82,14 +80,12 @@ class LiveStart:
         feeds: Mapping[str, Feed],
         clock: LiveClock,
         tape: TapeWriter,
-        tape_file: Path,
     ) -> None:
         self._settings = settings
         self._model_uri = model_uri
         self._feeds = feeds
         self._clock = clock
         self._tape = tape
-        self._tape_file = tape_file
         self._first_minute = 0
 
     async def engine(self) -> Engine:
@@ -110,14 +106,14 @@ class LiveStart:
         engine = run.engine()
         await asyncio.to_thread(begin, run, engine, self._tape)
         log = structlog.get_logger()
-        log.info("begun", tape=str(self._tape_file), minute=self._first_minute, instruments=len(instruments))
+        log.info("begun", tape=str(self._tape.place), minute=self._first_minute, instruments=len(instruments))
         tell_who_is_cold(source, plan, self._first_minute)
         return engine
 
     def live(self, engine: Engine, commit: LiveCommit, onlookers: Onlookers) -> LiveRun:
         """Return the run from the tape's end on."""
         run = engine.run
-        with TapeReader(self._tape_file) as reader:
+        with TapeReader(self._tape.place) as reader:
             first = engine.minute + 1 if engine.batch else self._first_minute
             newest = (
                 (name, minute, close, taker, bool(flags & BAR_FLAG_SYNTHETIC))
@@ -137,7 +133,7 @@ class LiveStart:
         return LiveRun(engine, sequencer, self._feeds, self._clock, rules, commit, onlookers)
 
     def _resumed(self) -> Engine:
-        with TapeReader(self._tape_file) as reader:
+        with TapeReader(self._tape.place) as reader:
             source, begun = TapeSource(reader), settings_of(reader, self._settings)
             demand_same_but_hot(begun, self._settings, reader)
             # From the tape alone: the registry may be away, or point elsewhere by now, which is a swap.
@@ -152,7 +148,7 @@ class LiveStart:
         log = structlog.get_logger()
         if changed:
             log.info("settings_applied", by="start", changed=changed, minute=engine.minute)
-        log.info("resumed", tape=str(self._tape_file), minute=engine.minute, batch=engine.batch)
+        log.info("resumed", tape=str(self._tape.place), minute=engine.minute, batch=engine.batch)
         return engine
 
     def _run(self, source: RunSource, loaded: LoadedModel, settings: Settings) -> Run:

@@ -5,6 +5,7 @@ from pathlib import Path
 from adapters.clock import SystemClock
 from adapters.host.progress import Progress
 from adapters.tape.limits import Limits, goal_of
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from adapters.tape.retention import Pruner
 from adapters.tape.writer import TapeWriter
@@ -14,7 +15,7 @@ from daemon.errors import TapeVersionError
 from daemon.settings import Settings
 
 
-def prune(file: Path, max_bytes: int | None, keep_days: float | None) -> str:
+def prune(place: Place, max_bytes: int | None, keep_days: float | None) -> str:
     """Prune a tape and say what came of it.
 
     Raises:
@@ -22,10 +23,10 @@ def prune(file: Path, max_bytes: int | None, keep_days: float | None) -> str:
         TapeInUseError: A run writes it.
         TapeError: It cannot be written; the steps that were taken stand.
     """
-    if not file.exists():
-        raise TapeVersionError(f"there is no tape at {file}")
-    with TapeWriter(file) as tape:
-        reader = TapeReader(file, tape.database)
+    if isinstance(place, Path) and not place.exists():
+        raise TapeVersionError(f"there is no tape at {place}")
+    with TapeWriter(place) as tape:
+        reader = TapeReader(place, tape.database)
         reader.demand_begun()
         before = tape.database.used_bytes()
         goal = goal_of(reader, Limits(max_bytes, keep_days), _history_rows(reader))

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +11,11 @@ import structlog
 
 from adapters.clock import SystemClock
 from adapters.host.terminal import LiveTable, print_summary
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon.commands._figures import Meter
+from daemon.commands._outages import tell_outages
 from daemon.commands._run import Run, begin, resume
 from daemon.commands._serving import Feed, feed_for
 from daemon.commands._signals import on_signals
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
     from adapters.prometheus.server import MetricsServer
 
 
-def replay(run: Run, end_minute: int, tape_file: Path, server: "MetricsServer | None" = None) -> RunSummary:
+def replay(run: Run, end_minute: int, place: Place, server: "MetricsServer | None" = None) -> RunSummary:
     """Play a run's bars up to `end_minute` onto its tape and print what it came to.
 
     Args:
         run: What is played.
         end_minute: The minute after the last.
-        tape_file: Made where there is none; else it is gone on with.
+        place: Made where there is none; else it is gone on with.
         server: Serves the run's figures, if somebody is to see them.
 
     Returns:
@@ -46,12 +47,13 @@ def replay(run: Run, end_minute: int, tape_file: Path, server: "MetricsServer | 
             128 and the signal's number, as a shell has it (130 for SIGINT, 143 for SIGTERM).
     """
     clock, log = SystemClock(), structlog.get_logger()
-    with TapeWriter(tape_file) as tape:
+    with TapeWriter(place) as tape:
+        tell_outages(tape, server)
         engine = run.engine()
-        book = _take_up(run, engine, tape, tape_file)
+        book = _take_up(run, engine, tape)
         start = engine.minute + 1 if engine.batch else run.first_minute
         log.info(
-            "replay", tape=str(tape_file), minute=start, batch=engine.batch, instruments=len(run.instruments)
+            "replay", tape=str(place), minute=start, batch=engine.batch, instruments=len(run.instruments)
         )
         watcher = Watcher(engine, start, end_minute, book)
         meter = Meter(engine, watcher, run.settings.metrics.max_instruments, run.first_minute, book)
@@ -88,12 +90,12 @@ def replay(run: Run, end_minute: int, tape_file: Path, server: "MetricsServer | 
     return summary
 
 
-def _take_up(run: Run, engine: Engine, tape: TapeWriter, tape_file: Path) -> Book | None:
+def _take_up(run: Run, engine: Engine, tape: TapeWriter) -> Book | None:
     """Bring the engine to the tape's end, beginning the tape if it is empty; return the account there."""
     if not tape.begun:
         begin(run, engine, tape)
         return None
-    with TapeReader(tape_file) as reader:
+    with TapeReader(tape.place) as reader:
         resume(run, engine, reader)
         last = reader.last_batch()
         return last.book if last else None
@@ -104,7 +106,12 @@ async def _play(
 ) -> signal.Signals | None:
     """Play to the end of the inputs and return None, or until a signal comes, and return which."""
     stop = asyncio.Event()
-    caught = on_signals(stop.set)
+
+    def halt() -> None:
+        stop.set()
+        tape.outages.hurry()
+
+    caught = on_signals(halt)
 
     def commit(batches: Sequence[BatchRecord], snapshot: Snapshot | None) -> None:
         if batches or snapshot is not None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from adapters.prometheus.server import MetricsServer, Page
+    from adapters.tape.place import Place
     from daemon.commands._figures import Meter
     from daemon.events import BatchRecord, Snapshot
     from daemon.ports import WallClock
@@ -141,7 +142,7 @@ def _log() -> "FilteringBoundLogger":
 
 @contextmanager
 def serving(
-    settings: "MetricsSettings", tape_file: Path, pages: "Mapping[str, Page] | None" = None
+    settings: "MetricsSettings", place: "Place", pages: "Mapping[str, Page] | None" = None
 ) -> Iterator["MetricsServer | None"]:
     """Answer scrapes while inside, if the settings say so: first of the disk alone, then what a feed brings.
 
@@ -149,7 +150,7 @@ def serving(
 
     Args:
         settings: Where.
-        tape_file: Whose disk is watched.
+        place: The tape; the disk of a file is watched.
         pages: What else is answered, by path.
 
     Raises:
@@ -160,7 +161,7 @@ def serving(
         return
     from adapters.prometheus.server import MetricsServer
 
-    with MetricsServer(settings.host, settings.port, probes_of(tape_file), pages) as server:
+    with MetricsServer(settings.host, settings.port, probes_of(place), pages) as server:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         _log().info("metrics", url=f"http://{host}:{server.port}/metrics")
         yield server
@@ -174,14 +175,19 @@ def feed_for(server: "MetricsServer", meter: "Meter", clock: "WallClock") -> Fee
     return feed
 
 
-def probes_of(tape_file: Path) -> dict[str, Callable[[], float]]:
-    """Return what a scrape asks of the disk: the tape's size, its log included, and what is free."""
+def probes_of(place: "Place") -> dict[str, Callable[[], float]]:
+    """Return what a scrape asks of the disk: the tape's size, its log included, and what is free.
+
+    Of a tape on a server nothing: how much room it has is the server's to say.
+    """
+    if not isinstance(place, Path):
+        return {}
 
     def tape_bytes() -> float:
-        files = tape_file.parent.glob(f"{tape_file.name}*")
+        files = place.parent.glob(f"{place.name}*")
         return float(sum(file.stat().st_size for file in files))
 
     return {
         "tape_bytes": tape_bytes,
-        "disk_free_bytes": lambda: float(shutil.disk_usage(tape_file.parent).free),
+        "disk_free_bytes": lambda: float(shutil.disk_usage(place.parent).free),
     }

@@ -8,7 +8,6 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -17,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from adapters.registry import is_registered, open_store
 from adapters.tape.models import hashes_of
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from daemon import chain
 from daemon.commands._model import RUN_FILES, from_files
@@ -49,7 +49,7 @@ class ModelWatch:
 
     Args:
         engine: At the tape's end.
-        tape_file: The run's tape; it keeps every version that ever traded.
+        place: The run's tape; it keeps every version that ever traded.
         settings: The run's at its start.
         uri: The model's address.
 
@@ -57,10 +57,10 @@ class ModelWatch:
         offered: Bundles by version, for the tape to keep with the event that brings them in.
     """
 
-    def __init__(self, engine: Engine, tape_file: Path, settings: Settings, uri: str) -> None:
+    def __init__(self, engine: Engine, place: Place, settings: Settings, uri: str) -> None:
         self.offered: Mapping[str, Files] = {}
         self._engine = engine
-        self._tape_file = tape_file
+        self._place = place
         self._uri = uri
         self._store = open_store(uri, settings.model.registry)
         # What the address pointed to when it was last heeded; None: nothing is known yet.
@@ -164,7 +164,7 @@ class ModelWatch:
         version, files = self._store.load(self._uri)
         hashes = hashes_of(files)
         run = self._engine.run
-        with TapeReader(self._tape_file) as reader:
+        with TapeReader(self._place) as reader:
             version = _label(reader, version, hashes)
             if version == run.model.version:
                 return None

@@ -1,12 +1,17 @@
 """`papertape replay`: recorded bars through the whole engine, onto a tape."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from daemon.commands._place import place_told, tape_option
 from daemon.commands._serving import serve_option, serving, with_metrics
 from daemon.commands._settings import config_option
 from daemon.commands._when import When
+
+if TYPE_CHECKING:
+    from adapters.tape.place import Place
 
 
 @click.command()
@@ -24,7 +29,7 @@ from daemon.commands._when import When
     "--from", "first", type=When(), help="First decided minute (UTC); earlier bars warm the features."
 )
 @click.option("--to", "until", type=When(), help="Decide minutes before this one (UTC).")
-@click.option("--tape", "tape_file", type=click.Path(path_type=Path), help="Default: tape.path.")
+@tape_option
 @serve_option
 def command(
     bar_files: tuple[Path, ...],
@@ -32,7 +37,7 @@ def command(
     model: str | None,
     first: int | None,
     until: int | None,
-    tape_file: Path | None,
+    told: "Place | None",
     serve: tuple[str | None, int] | None,
 ) -> None:
     """Play recorded minute bars through the whole engine: features, experts, policy, paper broker, tape.
@@ -68,8 +73,8 @@ def command(
         from daemon.vitals.moment import clock
 
         raise UserError(f"there is nothing to decide: --to {clock(end)} is not after --from {clock(start)}")
-    tape = tape_file or Path(settings.tape.path)
-    if not tape.exists():
+    tape = place_told(told, settings.tape)
+    if not (isinstance(tape, Path) and tape.exists()):
         # Mended bars are other bars, with which a tape does not go on: so none is begun before all are good.
         source.demand_good(start - 2 * max(plan.warmup_bars, plan.history_rows), end - 1)
     with serving(settings.metrics, tape) as server:

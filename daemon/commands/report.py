@@ -1,14 +1,19 @@
 """`papertape report`: what a run came to, from its tape alone."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from daemon.commands._place import TapePlace
 from daemon.commands._settings import config_option
+
+if TYPE_CHECKING:
+    from adapters.tape.place import Place
 
 
 @click.command()
-@click.argument("tape", type=click.Path(path_type=Path))
+@click.argument("tape", type=TapePlace())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @click.option(
     "--html",
@@ -25,7 +30,7 @@ from daemon.commands._settings import config_option
 )
 @config_option
 def command(
-    tape: Path,
+    tape: "Place",
     page: Path | None,
     benchmark: str | None,
     trials: int | None,

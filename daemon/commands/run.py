@@ -2,17 +2,22 @@
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from daemon.commands._place import place_told, tape_option
 from daemon.commands._serving import serve_option, serving
 from daemon.commands._settings import config_option
+
+if TYPE_CHECKING:
+    from adapters.tape.place import Place
 
 
 @click.command()
 @config_option
 @click.option("--model", help="models:/NAME@ALIAS, models:/NAME/VERSION or a folder; default: model.uri.")
-@click.option("--tape", "tape_file", type=click.Path(path_type=Path), help="Default: tape.path.")
+@tape_option
 @serve_option
 @click.option(
     "--dry-connect",
@@ -23,7 +28,7 @@ from daemon.commands._settings import config_option
 def command(
     config_file: Path | None,
     model: str | None,
-    tape_file: Path | None,
+    told: "Place | None",
     serve: tuple[str | None, int] | None,
     *,
     dry: bool,
@@ -53,7 +58,7 @@ def command(
     from daemon.commands._live import run_live
 
     clock, make_feed = clock_and_feeds(settings)
-    tape = tape_file or Path(settings.tape.path)
+    tape = place_told(told, settings.tape)
     health = health_of(settings, tape)
     with serving(settings.metrics, tape, pages_of(health)) as server:
         uri = model or settings.model.uri

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from daemon.commands._place import TapePlace
+
 if TYPE_CHECKING:
     from adapters.tape.overview import Overview
+    from adapters.tape.place import Place
 
 _NAMES_SHOWN = 8
 
@@ -20,9 +23,9 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=TapePlace())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-def info(file: Path, *, as_json: bool) -> None:
+def info(file: "Place", *, as_json: bool) -> None:
     """Show which run is on the tape FILE, its range, instruments, model, counts, digest and size."""
     from adapters.tape.overview import overview
     from adapters.tape.reader import TapeReader
@@ -37,7 +40,7 @@ def info(file: Path, *, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=TapePlace())
 @click.option(
     "--out",
     "folder",
@@ -45,7 +48,7 @@ def info(file: Path, *, as_json: bool) -> None:
     required=True,
     help="Folder for the files; made where there is none. Files of the same names are replaced.",
 )
-def export(file: Path, folder: Path) -> None:
+def export(file: "Place", folder: Path) -> None:
     """Write the tape FILE as Parquet, one file each.
 
     Bars, decisions, orders, fills, equity, states (moves of the trading state), vitals (alarms and their
@@ -65,10 +68,10 @@ def export(file: Path, folder: Path) -> None:
 
 
 @command.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=TapePlace())
 @click.option("--max-bytes", type=click.IntRange(min=1), help="Prune until what is left is smaller.")
 @click.option("--keep-days", type=click.FloatRange(min=0, min_open=True), help="Prune what is older.")
-def prune(file: Path, max_bytes: int | None, keep_days: float | None) -> None:
+def prune(file: "Place", max_bytes: int | None, keep_days: float | None) -> None:
     """Take the oldest batches off the tape FILE, up to a snapshot, while no run writes it.
 
     What the windows of that snapshot need stays, and so does a summary of every day, for reports.

@@ -1,14 +1,19 @@
 """`papertape verify`: is a tape as it was written, and does computing it again give the same?"""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from daemon.commands._place import TapePlace
+
+if TYPE_CHECKING:
+    from adapters.tape.place import Place
+
 
 @click.command()
-@click.argument("tape", type=click.Path(path_type=Path))
+@click.argument("tape", type=TapePlace())
 @click.option("--only", type=click.Choice(["intact", "reproduced"]), help="Check one of the two.")
-def command(tape: Path, only: str | None) -> None:
+def command(tape: "Place", only: str | None) -> None:
     """Check TAPE in two steps.
 
     Intact: every stored row is hashed again; any machine can do it. Reproduced: the whole run is computed

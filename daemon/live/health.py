@@ -60,6 +60,7 @@ class Health:
         self._silent_from_ms: int | None = None
         self._feed = Check(ok=False, reason="not listened to yet")
         self._commit: Check = Check(ok=True, reason="writable")
+        self._outage: str | None = None
 
     # --- what the run says of itself ---
 
@@ -93,6 +94,10 @@ class Health:
         else:
             self._commit = Check(ok=False, reason=f"the last commit failed: {failure}")
 
+    def note_outage(self, reason: str | None) -> None:
+        """Take note that the tape's server is away and the engine waits for it, or that it is back."""
+        self._outage = reason
+
     # --- what is asked ---
 
     @property
@@ -104,7 +109,8 @@ class Health:
         """Return whether the process makes progress."""
         now_s = self._clock.monotonic_s()
         live = self._live
-        began_s = None if live is None else live.step_since_s
+        # Who waits for the tape's server is not stuck: to be killed for it would not bring the server back.
+        began_s = None if live is None or self._outage is not None else live.step_since_s
         return {
             "loop": self._within(now_s - self._beat_s, "its last beat was {} s ago"),
             "engine": Check(ok=True, reason="waits for work")
@@ -124,7 +130,7 @@ class Health:
         if self._model is not None:
             model = Check(ok=True, reason=self._model())
         tape = self._commit
-        problem = self._tape_problem() if tape.ok else None
+        problem = self._outage or (self._tape_problem() if tape.ok else None)
         if problem is not None:
             tape = Check(ok=False, reason=problem)
         return {**self.progress(), "warm": warm, "model": model, "feed": self._feed, "tape": tape}

@@ -101,7 +101,7 @@ OUTSIDE: Final = frozenset(("control", "feeds", "health", "log", "metrics", "mod
 """Sections that are no part of what a run is: where its model, its record and its listeners are, and how live
 bars come and are sealed (what was sealed stands on the tape)."""
 
-OUTSIDE_TAPE: Final = frozenset(("path", "max_bytes", "keep_days"))
+OUTSIDE_TAPE: Final = frozenset(("path", "url", "max_bytes", "keep_days"))
 """Of the section `tape`: where it is, and how much of it is kept."""
 
 

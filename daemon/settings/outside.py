@@ -1,5 +1,6 @@
 """Where the record of the run goes, and who hears of it."""
 
+import re
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
@@ -11,8 +12,14 @@ class TapeSettings(Section):
     """Where the record of the run goes."""
 
     reload: ClassVar[Reload] = "hot"
-    needs_restart: ClassVar[tuple[str, ...]] = ("path",)
-    path: str = Field("var/papertape.tape", description="File of the SQLite tape.")
+    needs_restart: ClassVar[tuple[str, ...]] = ("path", "url")
+    path: str = Field("var/papertape.tape", description="File of the SQLite tape, where there is no url.")
+    url: str | None = Field(
+        None,
+        pattern=r"^postgres(ql)?://",
+        description="A tape on PostgreSQL: postgresql://user@host/database?schema=NAME. One run, one schema "
+        "(default: papertape). The password comes from PGPASSWORD, PGPASSFILE or ~/.pgpass.",
+    )
     group_batches: int = Field(4096, ge=1, description="Most batches of a replay in one transaction.")
     snapshot_batches: int = Field(4096, ge=1, description="A snapshot after every so many batches.")
     max_bytes: int | None = Field(
@@ -27,6 +34,13 @@ class TapeSettings(Section):
         allow_inf_nan=False,
         description="Batches older than this leave a live run's tape. null: they stay.",
     )
+
+    @model_validator(mode="after")
+    def _url_holds_no_password(self) -> Self:
+        if self.url is not None and re.search(r"//[^/?@]*:[^@]*@|[?&](ssl)?password=", self.url):
+            message = "url: a password does not belong here; give it in PGPASSWORD or ~/.pgpass"
+            raise ValueError(message)
+        return self
 
 
 class MetricsSettings(Section):

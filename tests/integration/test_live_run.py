@@ -92,9 +92,7 @@ class Live:
         stop = asyncio.Event()
         with TapeWriter(self.tape) as tape:
             settings = settings or self.market.settings
-            start = LiveStart(
-                settings, settings.model.uri, {"binance": self.feed}, self.clock, tape, self.tape
-            )
+            start = LiveStart(settings, settings.model.uri, {"binance": self.feed}, self.clock, tape)
             live = start.live(await start.engine(), tape.append, Onlookers((self.feed.see,)))
             running = asyncio.ensure_future(live.run(stop))
             async with asyncio.timeout(120):

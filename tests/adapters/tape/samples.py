@@ -4,11 +4,11 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import numpy as np
 
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from adapters.tape.retention import Goal, Pruner
 from adapters.tape.sqlite import SqliteDatabase
@@ -38,6 +38,8 @@ from daemon.events import (
     decision_dtype,
 )
 from daemon.snapshot import SNAPSHOT_VERSION
+
+Where = TypeVar("Where", bound=Place)
 
 EXPERTS: Final = ("trees", "online", "base_rate")
 DECISION: Final = decision_dtype(EXPERTS)
@@ -224,22 +226,22 @@ def begin(writer: TapeWriter, n_instruments: int = 3) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Generic[Where]):
     """A finished tape and what was written to it."""
 
-    path: Path
+    place: Where
     genesis: bytes
     batches: tuple[BatchRecord, ...]
 
 
-def write(path: Path, n: int = 40, n_instruments: int = 3) -> Sample:
+def write(place: Where, n: int = 40, n_instruments: int = 3) -> Sample[Where]:
     """Write a run of `n` batches in two groups, each with a snapshot."""
-    with TapeWriter(path) as writer:
+    with TapeWriter(place) as writer:
         genesis = begin(writer, n_instruments)
         records = tuple(batches(genesis, n, n_instruments))
         for group in (records[: n // 2], records[n // 2 :]):
             writer.append(group, snapshot(group[-1]))
-    return Sample(path, genesis, records)
+    return Sample(place, genesis, records)
 
 
 def driver_of(tape: TapeReader | TapeWriter) -> sqlite3.Connection:
@@ -269,9 +271,9 @@ class PlainSummaries:
         return bytes(self.taken)
 
 
-def prune(path: Path, goal: Goal) -> None:
+def prune(place: Place, goal: Goal) -> None:
     """Prune a tape, a batch a step."""
-    with TapeWriter(path) as writer:
+    with TapeWriter(place) as writer:
         pruner = Pruner(writer, PlainSummaries, step_bars=1)
         while pruner.step(goal, now_ms=1_700_000_000_000):
             pass

@@ -28,10 +28,10 @@ CAME = Arrival(NAME, MINUTE, 1_700_000_000_007)
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     sample = samples.write(tmp_path / "run.tape", n=5)
-    with TapeWriter(sample.path) as tape:
+    with TapeWriter(sample.place) as tape:
         tape.append((), None, Diagnostics((LATE,), (CAME,), (SEEN,)))
         tape.append((), None, Diagnostics((REVISED, REVISED)))
-    return sample.path
+    return sample.place
 
 
 def test_diagnostics_come_back_and_the_tape_is_intact(path: Path) -> None:
@@ -59,13 +59,13 @@ def test_a_changed_diagnostic_row_is_found(path: Path) -> None:
 
 def test_a_tape_of_the_schema_before_indications_is_brought_up_to_this_one(tmp_path: Path) -> None:
     sample = samples.write(tmp_path / "old.tape", n=3)
-    with sqlite3.connect(sample.path) as connection:
+    with sqlite3.connect(sample.place) as connection:
         for table in ("indication", "pruned", "day_summary"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0002'")
     connection.close()
-    with TapeWriter(sample.path) as tape:
+    with TapeWriter(sample.place) as tape:
         tape.append((), None, Diagnostics(indications=(SEEN,)))
-    with TapeReader(sample.path) as reader:
+    with TapeReader(sample.place) as reader:
         assert list(diagnostics.indications(reader)) == [SEEN]
         assert list(check_intact(reader)) == []

@@ -24,14 +24,14 @@ NAMES = [one.name for one in samples.instruments()]
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample[Path]:
     return samples.write(tmp_path_factory.mktemp("export") / "run.tape")
 
 
 @pytest.fixture(scope="module")
-def frames(sample: samples.Sample) -> dict[str, pl.DataFrame]:
-    folder = sample.path.parent / "out"
-    with TapeReader(sample.path) as reader:
+def frames(sample: samples.Sample[Path]) -> dict[str, pl.DataFrame]:
+    folder = sample.place.parent / "out"
+    with TapeReader(sample.place) as reader:
         files = export(reader, folder, REASONS)
     assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in files)
     return {file.stem: pl.read_parquet(file) for file in files}
@@ -42,7 +42,7 @@ def time_of(minute: int) -> datetime:
 
 
 def test_every_bar_is_there_with_its_values_and_where_it_came_from(
-    sample: samples.Sample, frames: dict[str, pl.DataFrame]
+    sample: samples.Sample[Path], frames: dict[str, pl.DataFrame]
 ) -> None:
     warmup = np.frombuffer(b"".join(samples.warmup_blocks(3)), BAR_RECORD)
     decided = np.frombuffer(b"".join(record.bars for record in sample.batches), BAR_RECORD)
@@ -60,7 +60,7 @@ def test_every_bar_is_there_with_its_values_and_where_it_came_from(
 
 
 def test_decisions_are_one_row_per_scored_instrument(
-    sample: samples.Sample, frames: dict[str, pl.DataFrame]
+    sample: samples.Sample[Path], frames: dict[str, pl.DataFrame]
 ) -> None:
     decisions = frames["decisions"]
     packed = np.frombuffer(b"".join(record.decisions for record in sample.batches), samples.DECISION)
@@ -77,7 +77,7 @@ def test_decisions_are_one_row_per_scored_instrument(
 
 @pytest.mark.parametrize(("file", "field"), [("orders", "orders"), ("fills", "fills")])
 def test_orders_and_fills_have_a_column_per_field(
-    sample: samples.Sample, frames: dict[str, pl.DataFrame], file: str, field: str
+    sample: samples.Sample[Path], frames: dict[str, pl.DataFrame], file: str, field: str
 ) -> None:
     expected: list[dict[str, Any]] = []
     for record in sample.batches:
@@ -95,7 +95,7 @@ def _is_decimal(value: object) -> bool:
     return type(value).__name__ == "Decimal"
 
 
-def test_equity_and_events_are_there(sample: samples.Sample, frames: dict[str, pl.DataFrame]) -> None:
+def test_equity_and_events_are_there(sample: samples.Sample[Path], frames: dict[str, pl.DataFrame]) -> None:
     equity = frames["equity"]
     assert equity["digest"].to_list() == [record.digest.hex() for record in sample.batches]
     assert equity["catch_up"].to_list() == [record.catch_up for record in sample.batches]
@@ -107,9 +107,11 @@ def test_equity_and_events_are_there(sample: samples.Sample, frames: dict[str, p
     assert content == {"kind": "Command", "command": "pause", "by": "owner"}
 
 
-def test_progress_reaches_the_number_of_rows_of_every_file(sample: samples.Sample, tmp_path: Path) -> None:
+def test_progress_reaches_the_number_of_rows_of_every_file(
+    sample: samples.Sample[Path], tmp_path: Path
+) -> None:
     told: dict[str, tuple[int, int]] = {}
-    with TapeReader(sample.path) as reader:
+    with TapeReader(sample.place) as reader:
         files = export(reader, tmp_path, REASONS, lambda name, done, of: told.update({name: (done, of)}))
     assert told == {
         file.name: (n := pl.scan_parquet(file).select(pl.len()).collect().item(), n) for file in files
@@ -152,10 +154,10 @@ def _with_decisions_of(record: BatchRecord, n: int) -> BatchRecord:
 
 
 def test_a_damaged_row_stops_the_export_and_leaves_no_half_file(
-    sample: samples.Sample, tmp_path: Path
+    sample: samples.Sample[Path], tmp_path: Path
 ) -> None:
     path = tmp_path / "run.tape"
-    path.write_bytes(sample.path.read_bytes())
+    path.write_bytes(sample.place.read_bytes())
     connection = sqlite3.connect(path)
     connection.execute("UPDATE fill SET fee = 'much' WHERE batch = 30")
     connection.commit()
@@ -169,14 +171,14 @@ def test_a_damaged_row_stops_the_export_and_leaves_no_half_file(
     ]
 
 
-def test_a_folder_that_cannot_be_made_is_said(sample: samples.Sample, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_said(sample: samples.Sample[Path], tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with TapeReader(sample.path) as reader, pytest.raises(TapeError, match="cannot be exported to"):
+    with TapeReader(sample.place) as reader, pytest.raises(TapeError, match="cannot be exported to"):
         export(reader, tmp_path / "out", REASONS)
 
 
 def test_alarms_and_moves_of_the_trading_state_are_there_with_their_cause(
-    sample: samples.Sample, frames: dict[str, pl.DataFrame]
+    sample: samples.Sample[Path], frames: dict[str, pl.DataFrame]
 ) -> None:
     vitals = [change for record in sample.batches for change in record.vitals]
     assert frames["vitals"]["cause"].to_list() == [change.cause for change in vitals]

@@ -120,7 +120,7 @@ def test_a_beginning_that_fails_half_way_leaves_a_tape_that_can_be_begun(tmp_pat
 
 
 def test_another_program_that_holds_the_file_is_said(tmp_path: Path) -> None:
-    path = samples.write(tmp_path / "run.tape").path
+    path = samples.write(tmp_path / "run.tape").place
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with TapeWriter(path) as writer:
@@ -183,7 +183,7 @@ def test_a_tape_in_a_read_only_folder_can_be_read() -> None:
         inner = elsewhere / "inner"
         inner.mkdir()
         with as_before():
-            shutil.copyfile(sample.path, inner / "run.tape")
+            shutil.copyfile(sample.place, inner / "run.tape")
             (inner / "run.tape").chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
         inner.chmod(stat.S_IRUSR | stat.S_IXUSR)
         with TapeReader(inner / "run.tape") as reader:

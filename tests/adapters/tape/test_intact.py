@@ -31,10 +31,10 @@ CELLS = [(table, column.name) for table in TABLES for column in schema.metadata.
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample[Path]:
     """A tape with rows in every table, those of live feeds included."""
     sample = samples.write(tmp_path_factory.mktemp("intact") / "run.tape", n=35)
-    with changing(sample.path) as connection:
+    with changing(sample.place) as connection:
         for table, row in (
             (schema.arrival, (samples.FIRST_MINUTE, 1, 12_345)),
             (schema.indication, (7, 1, samples.FIRST_MINUTE, 1.5, 12_000, 13_000)),
@@ -45,8 +45,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample:
 
 
 @pytest.fixture
-def path(sample: samples.Sample, tmp_path: Path) -> Path:
-    return Path(shutil.copy(sample.path, tmp_path / "copy.tape"))
+def path(sample: samples.Sample[Path], tmp_path: Path) -> Path:
+    return Path(shutil.copy(sample.place, tmp_path / "copy.tape"))
 
 
 class changing:  # noqa: N801 - reads as a verb: with changing(path) as connection
@@ -186,10 +186,10 @@ def test_a_changed_part_of_a_batch_is_named(path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_damaged_bytes_of_the_file_are_found_or_were_not_in_use(
-    sample: samples.Sample, tmp_path: Path, seed: int
+    sample: samples.Sample[Path], tmp_path: Path, seed: int
 ) -> None:
     random = np.random.default_rng(seed)
-    content = bytearray(sample.path.read_bytes())
+    content = bytearray(sample.place.read_bytes())
     n_bytes = int(random.integers(1, 65))
     start = int(random.integers(0, len(content) - n_bytes))
     content[start : start + n_bytes] = random.bytes(n_bytes)
@@ -200,7 +200,7 @@ def test_damaged_bytes_of_the_file_are_found_or_were_not_in_use(
             return
     except TapeError:
         return
-    assert everything(path) == everything(sample.path)
+    assert everything(path) == everything(sample.place)
 
 
 def everything(path: Path) -> list[list[tuple[Any, ...]]]:
@@ -241,7 +241,7 @@ def test_a_version_of_the_model_is_known_by_the_event_that_brought_it(tmp_path: 
 
 
 def test_progress_is_told_as_the_batches_are_hashed(tmp_path: Path) -> None:
-    path = samples.write(tmp_path / "run.tape", n=600).path
+    path = samples.write(tmp_path / "run.tape", n=600).place
     told: list[int] = []
     with TapeReader(path) as reader:
         assert list(check_intact(reader, told.append)) == []

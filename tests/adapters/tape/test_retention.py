@@ -27,13 +27,13 @@ GOAL = Goal(snapshot=20, last=15)
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample[Path]:
     return samples.write(tmp_path_factory.mktemp("sample") / "run.tape")
 
 
 @pytest.fixture
-def path(sample: samples.Sample, tmp_path: Path) -> Path:
-    return Path(shutil.copy(sample.path, tmp_path / "run.tape"))
+def path(sample: samples.Sample[Path], tmp_path: Path) -> Path:
+    return Path(shutil.copy(sample.place, tmp_path / "run.tape"))
 
 
 def steps(path: Path, goal: Goal = GOAL, step_bars: int = 1) -> Iterator[TapeReader]:
@@ -47,7 +47,7 @@ def steps(path: Path, goal: Goal = GOAL, step_bars: int = 1) -> Iterator[TapeRea
 
 
 def test_the_tape_is_intact_after_every_step_and_what_is_left_is_what_was_written(
-    sample: samples.Sample, path: Path
+    sample: samples.Sample[Path], path: Path
 ) -> None:
     left = []
     for reader in steps(path):
@@ -86,7 +86,9 @@ def test_what_leaves_is_summarised_once_whoever_takes_it_up_again(path: Path) ->
         assert list(reader.day_summaries()) == [bytes(range(1, 11))]
 
 
-def test_a_step_that_fails_leaves_the_tape_and_is_taken_again(sample: samples.Sample, path: Path) -> None:
+def test_a_step_that_fails_leaves_the_tape_and_is_taken_again(
+    sample: samples.Sample[Path], path: Path
+) -> None:
     with TapeWriter(path) as writer:
         pruner = Pruner(writer, samples.PlainSummaries, step_bars=8)
         for _ in range(8):
@@ -104,7 +106,7 @@ def test_a_step_that_fails_leaves_the_tape_and_is_taken_again(sample: samples.Sa
         assert list(reader.pruned().life) == list(range(1, 16))  # type: ignore[union-attr]
 
 
-def test_what_was_pruned_can_be_appended_to(sample: samples.Sample, path: Path) -> None:
+def test_what_was_pruned_can_be_appended_to(sample: samples.Sample[Path], path: Path) -> None:
     for _ in steps(path):
         pass
     more = list(samples.batches(sample.batches[-1].digest, 5, start=40))

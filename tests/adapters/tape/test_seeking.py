@@ -14,12 +14,12 @@ from tests.adapters.tape import samples
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample[Path]:
     return samples.write(tmp_path_factory.mktemp("seeking") / "run.tape")
 
 
-def test_the_batch_before_a_minute_is_the_newest_of_an_earlier_one(sample: samples.Sample) -> None:
-    with TapeReader(sample.path) as reader:
+def test_the_batch_before_a_minute_is_the_newest_of_an_earlier_one(sample: samples.Sample[Path]) -> None:
+    with TapeReader(sample.place) as reader:
         for minute in range(samples.FIRST_MINUTE - 3, samples.FIRST_MINUTE + 50):
             earlier = [record.batch for record in sample.batches if record.minute < minute]
             assert reader.batch_before(minute) == max(earlier, default=0)
@@ -27,7 +27,7 @@ def test_the_batch_before_a_minute_is_the_newest_of_an_earlier_one(sample: sampl
 
 @pytest.mark.parametrize("n_rows", [1, 2, 7, 30, 1000])
 def test_windows_reach_back_to_the_oldest_bar_that_any_lane_needs(
-    sample: samples.Sample, n_rows: int, monkeypatch: pytest.MonkeyPatch
+    sample: samples.Sample[Path], n_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("adapters.tape.seeking._SLICE", 10)
     packed = b"".join(samples.warmup_blocks(3)) + b"".join(record.bars for record in sample.batches)
@@ -42,7 +42,7 @@ def test_windows_reach_back_to_the_oldest_bar_that_any_lane_needs(
             )
             own = [at for at in own if at <= minute]
             oldest.append(own[max(0, len(own) - n_rows)])
-        with TapeReader(sample.path) as reader:
+        with TapeReader(sample.place) as reader:
             assert reader.first_needed(minute, n_rows) == min(oldest)
 
 
@@ -63,8 +63,8 @@ def test_refused_bars_fill_no_window(tmp_path: Path) -> None:
         assert reader.first_needed(samples.FIRST_MINUTE + 5, 9) == samples.FIRST_MINUTE + 1
 
 
-def test_events_of_one_kind_come_in_order(sample: samples.Sample) -> None:
-    with TapeReader(sample.path) as reader:
+def test_events_of_one_kind_come_in_order(sample: samples.Sample[Path]) -> None:
+    with TapeReader(sample.place) as reader:
         found = tuple(reader.events_of(Command.__name__))
         begun = reader.begin_events()
     inside = [event for record in sample.batches for event in record.events]

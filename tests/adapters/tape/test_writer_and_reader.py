@@ -1,12 +1,9 @@
 """What is written comes back, exactly, whoever reads and whenever."""
 
 import hashlib
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace as changed
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,8 +11,8 @@ import numpy as np
 import pytest
 
 from adapters.tape.intact import check_intact
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
-from adapters.tape.schema import REVISION
 from adapters.tape.writer import TapeWriter
 from daemon import chain
 from daemon.errors import BrokenBoundError, TapeDamagedError, TapeVersionError
@@ -29,15 +26,11 @@ from daemon.events import (
     UniverseChanged,
 )
 from tests.adapters.tape import samples
+from tests.adapters.tape.homes import Home
 
 
-@pytest.fixture
-def sample(tmp_path: Path) -> samples.Sample:
-    return samples.write(tmp_path / "run.tape")
-
-
-def test_every_batch_comes_back_exactly_and_its_digest_recomputes(sample: samples.Sample) -> None:
-    with TapeReader(sample.path) as reader:
+def test_every_batch_comes_back_exactly_and_its_digest_recomputes(sample: samples.Sample[Place]) -> None:
+    with TapeReader(sample.place) as reader:
         read = tuple(reader.batches())
         previous = reader.genesis()
     assert previous == sample.genesis
@@ -48,22 +41,22 @@ def test_every_batch_comes_back_exactly_and_its_digest_recomputes(sample: sample
 
 
 @pytest.mark.parametrize("after", [0, 1, 17, 39, 40, 99])
-def test_reading_starts_after_any_batch(sample: samples.Sample, after: int) -> None:
-    with TapeReader(sample.path) as reader:
+def test_reading_starts_after_any_batch(sample: samples.Sample[Place], after: int) -> None:
+    with TapeReader(sample.place) as reader:
         assert tuple(reader.batches(after)) == sample.batches[after:]
 
 
 def test_pages_of_any_size_hold_the_same_batches(
-    sample: samples.Sample, monkeypatch: pytest.MonkeyPatch
+    sample: samples.Sample[Place], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for bars in (3, 8, 21):
         monkeypatch.setattr("adapters.tape.reader.PAGE_BARS", bars)
-        with TapeReader(sample.path) as reader:
+        with TapeReader(sample.place) as reader:
             assert tuple(reader.batches()) == sample.batches
 
 
-def test_header_instruments_and_model_come_back(sample: samples.Sample) -> None:
-    with TapeReader(sample.path) as reader:
+def test_header_instruments_and_model_come_back(sample: samples.Sample[Place]) -> None:
+    with TapeReader(sample.place) as reader:
         header = reader.header()
         assert {key: header[key] for key in samples.HEADER} == samples.HEADER
         assert header["model_version"] == "7"
@@ -76,8 +69,8 @@ def test_header_instruments_and_model_come_back(sample: samples.Sample) -> None:
 
 
 @pytest.mark.parametrize("max_minutes", [1, 2, 1000])
-def test_warm_up_bars_come_back_in_blocks_of_minutes(sample: samples.Sample, max_minutes: int) -> None:
-    with TapeReader(sample.path) as reader:
+def test_warm_up_bars_come_back_in_blocks_of_minutes(sample: samples.Sample[Place], max_minutes: int) -> None:
+    with TapeReader(sample.place) as reader:
         blocks = list(reader.warmup(max_minutes))
     assert b"".join(blocks) == b"".join(samples.warmup_blocks(3))
     for block in blocks:
@@ -85,8 +78,8 @@ def test_warm_up_bars_come_back_in_blocks_of_minutes(sample: samples.Sample, max
         assert minutes.max() - minutes.min() < max_minutes
 
 
-def test_the_newest_snapshot_at_or_before_a_batch_is_found(sample: samples.Sample) -> None:
-    with TapeReader(sample.path) as reader:
+def test_the_newest_snapshot_at_or_before_a_batch_is_found(sample: samples.Sample[Place]) -> None:
+    with TapeReader(sample.place) as reader:
         found = [reader.snapshot(at_most) for at_most in (None, 40, 39, 20, 19)]
     assert [snapshot and snapshot.batch for snapshot in found] == [40, 40, 20, 20, None]
     assert found[0] is not None
@@ -95,35 +88,34 @@ def test_the_newest_snapshot_at_or_before_a_batch_is_found(sample: samples.Sampl
     np.testing.assert_array_equal(np.asarray(state["levels"]), np.asarray(written["levels"]))
 
 
-def test_a_damaged_snapshot_is_refused_when_it_is_asked_for(sample: samples.Sample) -> None:
-    connection = sqlite3.connect(sample.path)
-    connection.execute("UPDATE snapshot SET content = zeroblob(99) WHERE batch = 40")
-    connection.commit()
-    connection.close()
-    with TapeReader(sample.path) as reader:
+def test_a_damaged_snapshot_is_refused_when_it_is_asked_for(
+    home: Home, sample: samples.Sample[Place]
+) -> None:
+    home.execute(sample.place, "UPDATE snapshot SET content = ? WHERE batch = 40", (bytes(99),))
+    with TapeReader(sample.place) as reader:
         with pytest.raises(TapeDamagedError, match="snapshot after batch 40"):
             reader.snapshot()
         assert reader.snapshot(39) is not None
 
 
-def test_a_tape_grows_where_it_ended(sample: samples.Sample) -> None:
+def test_a_tape_grows_where_it_ended(sample: samples.Sample[Place]) -> None:
     more = tuple(samples.batches(sample.batches[-1].digest, 9, start=40))
-    with TapeWriter(sample.path) as writer:
+    with TapeWriter(sample.place) as writer:
         assert writer.begun
         assert writer.tip == (40, sample.batches[-1].digest)
         for group in (more[:4], more[4:]):
             writer.append(group)
         assert writer.tip == (49, more[-1].digest)
-    with TapeReader(sample.path) as reader:
+    with TapeReader(sample.place) as reader:
         assert tuple(reader.batches()) == sample.batches + more
         assert list(check_intact(reader)) == []
 
 
-def test_a_reader_sees_what_is_committed_while_the_writer_writes(tmp_path: Path) -> None:
-    path = tmp_path / "run.tape"
-    with TapeWriter(path) as writer:
+def test_a_reader_sees_what_is_committed_while_the_writer_writes(home: Home) -> None:
+    place = home.place()
+    with TapeWriter(place) as writer:
         records = tuple(samples.batches(samples.begin(writer), 10))
-        with TapeReader(path) as reader:
+        with TapeReader(place) as reader:
             assert reader.last_batch() is None
             assert reader.tip() == (0, writer.tip[1])
             for before, record in enumerate(records):
@@ -132,17 +124,17 @@ def test_a_reader_sees_what_is_committed_while_the_writer_writes(tmp_path: Path)
             assert tuple(reader.batches()) == records
 
 
-def test_a_tape_without_batches_or_warm_up_is_whole(tmp_path: Path) -> None:
-    with TapeWriter(tmp_path / "run.tape") as writer:
+def test_a_tape_without_batches_or_warm_up_is_whole(home: Home) -> None:
+    with TapeWriter(home.place()) as writer:
         genesis = writer.begin(samples.HEADER, samples.instruments(), "1", {})
         assert writer.tip == (0, genesis)
-    with TapeReader(tmp_path / "run.tape") as reader:
+    with TapeReader(home.place()) as reader:
         assert list(reader.warmup(10)) == []
         assert reader.model_files() == {}
         assert list(check_intact(reader)) == []
 
 
-def test_the_chain_starts_elsewhere_when_anything_of_the_beginning_differs(tmp_path: Path) -> None:
+def test_the_chain_starts_elsewhere_when_anything_of_the_beginning_differs(home: Home) -> None:
     blocks = samples.warmup_blocks(3)
     ways = {
         "as it is": (
@@ -160,61 +152,38 @@ def test_the_chain_starts_elsewhere_when_anything_of_the_beginning_differs(tmp_p
     }
     starts = []
     for name, (header, instruments, version, files, events) in ways.items():
-        with TapeWriter(tmp_path / f"{name}.tape") as writer:
+        with TapeWriter(home.place(name)) as writer:
             warmup = blocks if events else []
             starts.append(writer.begin(header, instruments, version, files, warmup=warmup, events=events))
     assert len(set(starts)) == len(ways)
 
 
-def test_reading_leaves_the_tape_and_its_folder_as_they_were(sample: samples.Sample) -> None:
-    before = sample.path.read_bytes()
-    with TapeReader(sample.path) as reader:
-        assert list(check_intact(reader)) == []
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            samples.driver_of(reader).execute("DELETE FROM bar")
-    assert [file.name for file in sample.path.parent.iterdir()] == ["run.tape"]
-    assert sample.path.read_bytes() == before
+def make_older(home: Home, place: Place) -> None:
+    """Take a tape back to the schema before vitals."""
+    for table in ("vital_change", "indication", "pruned", "day_summary"):
+        home.execute(place, f"DROP TABLE {table}")
+    home.execute(place, "UPDATE alembic_version SET version_num = '0001'")
 
 
-def test_the_file_says_what_it_is(sample: samples.Sample) -> None:
-    connection = sqlite3.connect(sample.path)
-    assert connection.execute("PRAGMA application_id").fetchone() == (int.from_bytes(b"PTTP"),)
-    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(REVISION,)]
-    connection.close()
-    assert sorted(file.name for file in sample.path.parent.iterdir()) == ["run.tape"]
-
-
-def made_older(path: Path) -> None:
-    """Take the file back to the schema before vitals."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        for table in ("vital_change", "indication", "pruned", "day_summary"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
-
-
-def test_a_tape_of_the_schema_before_vitals_is_brought_up_while_no_batch_is_on_it(tmp_path: Path) -> None:
-    path = tmp_path / "run.tape"
-    with TapeWriter(path) as writer:
+def test_a_tape_of_the_schema_before_vitals_is_brought_up_while_no_batch_is_on_it(home: Home) -> None:
+    place = home.place()
+    with TapeWriter(place) as writer:
         genesis = samples.begin(writer)
-    made_older(path)
+    make_older(home, place)
     batches = list(samples.batches(genesis, 5))
-    with TapeWriter(path) as writer:
+    with TapeWriter(place) as writer:
         writer.append(batches)
-    with TapeReader(path) as reader:
+    with TapeReader(place) as reader:
         assert list(reader.batches()) == batches
 
 
 def test_a_tape_with_batches_from_before_vitals_is_refused_and_left_as_it_is(
-    sample: samples.Sample, tmp_path: Path
+    home: Home, sample: samples.Sample[Place]
 ) -> None:
-    path = tmp_path / "run.tape"
-    path.write_bytes(sample.path.read_bytes())
-    made_older(path)
+    make_older(home, sample.place)
     with pytest.raises(TapeVersionError, match="replay onto a new tape"):
-        TapeWriter(path)
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
+        TapeWriter(sample.place)
+    assert home.execute(sample.place, "SELECT version_num FROM alembic_version") == [("0001",)]
 
 
 # --- groups that the tape could not give back are refused whole ----------------------------------------
@@ -242,20 +211,24 @@ BAD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", BAD)
-def test_a_group_that_could_not_be_given_back_is_refused_whole(sample: samples.Sample, what: str) -> None:
+def test_a_group_that_could_not_be_given_back_is_refused_whole(
+    sample: samples.Sample[Place], what: str
+) -> None:
     good, record = tuple(samples.batches(sample.batches[-1].digest, 2, start=40))
     bad = resealed(good, **BAD[what])
-    with TapeWriter(sample.path) as writer:
+    with TapeWriter(sample.place) as writer:
         with pytest.raises(BrokenBoundError):
             writer.append([bad])
         writer.append([good, record])
-    with TapeReader(sample.path) as reader:
+    with TapeReader(sample.place) as reader:
         assert tuple(reader.batches()) == (*sample.batches, good, record)
 
 
-def test_a_batch_without_digest_and_a_snapshot_of_another_batch_are_refused(sample: samples.Sample) -> None:
+def test_a_batch_without_digest_and_a_snapshot_of_another_batch_are_refused(
+    sample: samples.Sample[Place],
+) -> None:
     good = next(samples.batches(sample.batches[-1].digest, 1, start=40))
-    with TapeWriter(sample.path) as writer:
+    with TapeWriter(sample.place) as writer:
         with pytest.raises(BrokenBoundError, match="no digest"):
             writer.append([msgspec.structs.replace(good, digest=b"")])
         with pytest.raises(BrokenBoundError, match="snapshot after batch 41"):
@@ -263,17 +236,17 @@ def test_a_batch_without_digest_and_a_snapshot_of_another_batch_are_refused(samp
         assert writer.tip[0] == 40
 
 
-def test_an_event_that_is_there_already_is_refused_and_leaves_nothing(sample: samples.Sample) -> None:
+def test_an_event_that_is_there_already_is_refused_and_leaves_nothing(sample: samples.Sample[Place]) -> None:
     good = next(samples.batches(sample.batches[-1].digest, 1, start=40))
     twice = resealed(good, events=sample.batches[6].events)
-    with TapeWriter(sample.path) as writer:
+    with TapeWriter(sample.place) as writer:
         with pytest.raises(BrokenBoundError, match="twice"):
             writer.append([twice])
         writer.append([good])
 
 
-def test_a_tape_is_begun_once_and_before_it_grows(tmp_path: Path) -> None:
-    with TapeWriter(tmp_path / "run.tape") as writer:
+def test_a_tape_is_begun_once_and_before_it_grows(home: Home) -> None:
+    with TapeWriter(home.place()) as writer:
         assert not writer.begun
         with pytest.raises(BrokenBoundError, match="before it was begun"):
             writer.append([])
@@ -284,7 +257,7 @@ def test_a_tape_is_begun_once_and_before_it_grows(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["unflagged", "unknown instrument", "other digest", "no event", "other seq"])
 def test_warm_up_bars_that_do_not_agree_with_their_event_leave_a_tape_that_was_never_begun(
-    tmp_path: Path, what: str
+    home: Home, what: str
 ) -> None:
     blocks = samples.warmup_blocks(3)
     told, seq = [samples.warmup_event(blocks)], 1
@@ -300,43 +273,37 @@ def test_warm_up_bars_that_do_not_agree_with_their_event_leave_a_tape_that_was_n
         told = []
     else:
         seq = 2
-    with TapeWriter(tmp_path / "run.tape") as writer:
+    with TapeWriter(home.place()) as writer:
         with pytest.raises(BrokenBoundError):
             writer.begin(
                 samples.HEADER, samples.instruments(), "7", {}, warmup=blocks, warmup_seq=seq, events=told
             )
         assert not writer.begun
         samples.begin(writer)
-    with TapeReader(tmp_path / "run.tape") as reader:
+    with TapeReader(home.place()) as reader:
         assert list(check_intact(reader)) == []
 
 
-def test_a_writer_refuses_a_tape_that_lost_its_end(sample: samples.Sample) -> None:
-    connection = sqlite3.connect(sample.path)
-    connection.execute("DELETE FROM batch WHERE number = 40")
-    connection.commit()
-    connection.close()
+def test_a_writer_refuses_a_tape_that_lost_its_end(home: Home, sample: samples.Sample[Place]) -> None:
+    home.execute(sample.place, "DELETE FROM batch WHERE number = 40")
     with pytest.raises(TapeDamagedError, match="last batches are missing"):
-        TapeWriter(sample.path)
-    assert sorted(file.name for file in sample.path.parent.iterdir()) == ["run.tape"]
+        TapeWriter(sample.place)
 
 
 # --- the universe changes ------------------------------------------------------------------------------
 
 
-def test_instruments_keep_their_ids_while_the_universe_changes(tmp_path: Path) -> None:
-    path = tmp_path / "run.tape"
-    records, names = _changing_run(path)
-    with TapeReader(path) as reader:
+def test_instruments_keep_their_ids_while_the_universe_changes(home: Home) -> None:
+    place = home.place()
+    records, names = _changing_run(place)
+    with TapeReader(place) as reader:
         assert tuple(reader.batches()) == records
         for after in range(len(records)):
             assert tuple(reader.batches(after)) == records[after:]
         assert [one.name for one in reader.instruments()] == names
         assert list(check_intact(reader)) == []
-    connection = sqlite3.connect(path)
-    ids = dict(connection.execute("SELECT name, id FROM instrument"))
-    stored = connection.execute("SELECT minute, instrument, flags FROM bar ORDER BY 1, 2").fetchall()
-    connection.close()
+    ids = dict(home.execute(place, "SELECT name, id FROM instrument"))
+    stored = home.execute(place, "SELECT minute, instrument, flags FROM bar ORDER BY 1, 2")
     first = samples.FIRST_MINUTE
     joined = ids["binance:AAAUSDT"]
     assert joined == 2
@@ -356,24 +323,21 @@ def test_instruments_keep_their_ids_while_the_universe_changes(tmp_path: Path) -
 @pytest.mark.parametrize(
     "change", ["UPDATE instrument SET tick = '0.5' WHERE id = 2", "DELETE FROM instrument WHERE id = 2"]
 )
-def test_an_instrument_that_joined_is_checked_against_its_event(tmp_path: Path, change: str) -> None:
-    _changing_run(tmp_path / "run.tape")
-    connection = sqlite3.connect(tmp_path / "run.tape")
-    connection.execute(change)
-    connection.commit()
-    connection.close()
-    with TapeReader(tmp_path / "run.tape") as reader:
+def test_an_instrument_that_joined_is_checked_against_its_event(home: Home, change: str) -> None:
+    _changing_run(home.place())
+    home.execute(home.place(), change)
+    with TapeReader(home.place()) as reader:
         assert any(finding.table == "instrument" for finding in check_intact(reader))
 
 
-def test_a_backfill_of_an_instrument_that_never_was_is_refused(sample: samples.Sample) -> None:
+def test_a_backfill_of_an_instrument_that_never_was_is_refused(sample: samples.Sample[Place]) -> None:
     good = next(samples.batches(sample.batches[-1].digest, 1, start=40))
     event = chain.record_event(409, Backfill(instrument="binance:NOUSDT", bars=()))
-    with TapeWriter(sample.path) as writer, pytest.raises(BrokenBoundError, match="never had"):
+    with TapeWriter(sample.place) as writer, pytest.raises(BrokenBoundError, match="never had"):
         writer.append([resealed(good, events=(event,))])
 
 
-def _changing_run(path: Path) -> tuple[tuple[BatchRecord, ...], list[str]]:
+def _changing_run(place: Place) -> tuple[tuple[BatchRecord, ...], list[str]]:
     """Write a run: one instrument joins in front of the others with its history, later one leaves."""
     first = samples.FIRST_MINUTE
     old = changed(samples.instruments(2)[0], name="binance:BBBUSDT"), samples.instruments(2)[1]
@@ -388,7 +352,7 @@ def _changing_run(path: Path) -> tuple[tuple[BatchRecord, ...], list[str]]:
         ([UniverseChanged(removed=(old[0].name,), added=(new,))], 2),
     ]
     records = []
-    with TapeWriter(path) as writer:
+    with TapeWriter(place) as writer:
         previous = writer.begin(samples.HEADER, old, "1", {})
         for at, (events, n_instruments) in enumerate(steps):
             rows = np.ones(n_instruments, BAR_RECORD)
@@ -405,115 +369,72 @@ def _changing_run(path: Path) -> tuple[tuple[BatchRecord, ...], list[str]]:
     return tuple(records), [one.name for one in old]
 
 
-# --- files that are no tape of ours --------------------------------------------------------------------
-
-
-def test_files_that_are_no_tape_are_refused_and_left_alone(tmp_path: Path) -> None:
-    text, other = tmp_path / "notes.txt", tmp_path / "other.db"
-    text.write_text("these are notes, " * 100)
-    connection = sqlite3.connect(other)
-    connection.execute("CREATE TABLE mine (a)")
-    connection.commit()
-    connection.close()
-    for path in (text, other):
-        before = path.read_bytes()
-        for opened in (TapeReader, TapeWriter):
-            with pytest.raises(TapeVersionError, match="not a papertape tape"):
-                opened(path)
-        assert path.read_bytes() == before
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["notes.txt", "other.db"]
-
-
-def test_a_tape_that_is_not_there_empty_or_never_begun_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TapeVersionError, match="there is no tape at"):
-        TapeReader(tmp_path / "run.tape")
-    (tmp_path / "empty.tape").touch()
-    with pytest.raises(TapeVersionError, match="empty file"):
-        TapeReader(tmp_path / "empty.tape")
-    with TapeWriter(tmp_path / "empty.tape") as writer:
-        assert not writer.begun
-    with TapeReader(tmp_path / "empty.tape") as reader:
-        assert reader.tip() is None
-
-
-def test_a_tape_of_another_version_is_refused_by_both(sample: samples.Sample) -> None:
-    connection = sqlite3.connect(sample.path)
-    connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    connection.commit()
-    connection.close()
+def test_a_tape_of_another_version_is_refused_by_both(home: Home, sample: samples.Sample[Place]) -> None:
+    home.execute(sample.place, "UPDATE alembic_version SET version_num = '9999'")
     for opened in (TapeReader, TapeWriter):
         with pytest.raises(TapeVersionError, match="schema version 9999"):
-            opened(sample.path)
+            opened(sample.place)
 
 
 # --- damage is said where it is met ------------------------------------------------------------------------
 
-DAMAGES: dict[str, tuple[str, Callable[[TapeReader], object], str]] = {
-    "a header value": ("UPDATE header SET value = 'x'", TapeReader.header, "header does not match"),
+# What, how, with which cells, who meets it, and what is said.
+DAMAGES: dict[str, tuple[str, tuple[Any, ...], Callable[[TapeReader], object], str]] = {
+    "a header value": ("UPDATE header SET value = 'x'", (), TapeReader.header, "header does not match"),
     "no model in the header": (
         "DELETE FROM header WHERE key = 'model_version'",
+        (),
         TapeReader.model_hashes,
         "its header names no model",
     ),
     "an instrument is missing": (
         "DELETE FROM instrument WHERE id = 1",
+        (),
         TapeReader.instruments,
         "ids do not count up",
     ),
     "a model file": (
-        "UPDATE model_file SET content = x'00'",
+        "UPDATE model_file SET content = ?",
+        (b"\0",),
         TapeReader.model_files,
         "file .* of the model",
     ),
     "a model file is missing": (
         "DELETE FROM model_file",
+        (),
         TapeReader.model_files,
         "file .* of the model",
     ),
-    "the kind of an event": (
-        "UPDATE event SET kind = x'00' WHERE seq = 1",
-        TapeReader.begin_events,
-        "event.kind holds",
-    ),
     "what an event says": (
-        "UPDATE event SET payload = x'00' WHERE seq = 1",
+        "UPDATE event SET payload = ? WHERE seq = 1",
+        (b"\0",),
         lambda reader: list(reader.warmup(10)),
         "event 1: ",
     ),
     "a change of the universe": (
-        "UPDATE event SET kind = 'UniverseChanged', payload = x'00' WHERE seq = 68",
+        "UPDATE event SET kind = 'UniverseChanged', payload = ? WHERE seq = 68",
+        (b"\0",),
         lambda reader: reader.universe_after(7),
         "change of the universe cannot be read",
     ),
     "a batch is missing": (
         "DELETE FROM batch WHERE number = 3",
+        (),
         lambda reader: list(reader.batches()),
         "batch 3 is missing",
     ),
-    "a bar's instrument": (
-        "UPDATE OR IGNORE bar SET instrument = 'x' WHERE minute = (SELECT max(minute) FROM bar)",
-        lambda reader: reader.first_needed(samples.FIRST_MINUTE + 99, 5),
-        "no integer",
-    ),
-    "a bar of the warm-up": (
-        "UPDATE bar SET close = 'x' WHERE minute = (SELECT min(minute) FROM bar)",
-        lambda reader: list(reader.warmup(10)),
-        "bar.close holds",
-    ),
-    "text that is no text": (
-        "UPDATE refusal SET reason = CAST(x'ff' AS TEXT) WHERE batch = 5",
+    "an amount": (
+        "UPDATE fill SET fee = 'much' WHERE batch = 5",
+        (),
         lambda reader: list(reader.batches()),
-        "UTF-8",
+        "fill.fee holds 'much'",
     ),
 }
 
 
 @pytest.mark.parametrize("what", DAMAGES)
-def test_damage_is_said_by_whoever_meets_it(sample: samples.Sample, what: str) -> None:
-    how, ask, expected = DAMAGES[what]
-    connection = sqlite3.connect(sample.path)
-    connection.execute(how)
-    connection.commit()
-    connection.close()
-    with TapeReader(sample.path) as reader, pytest.raises(TapeDamagedError, match=expected):
+def test_damage_is_said_by_whoever_meets_it(home: Home, sample: samples.Sample[Place], what: str) -> None:
+    how, cells, ask, expected = DAMAGES[what]
+    home.execute(sample.place, how, cells)
+    with TapeReader(sample.place) as reader, pytest.raises(TapeDamagedError, match=expected):
         ask(reader)

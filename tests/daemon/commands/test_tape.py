@@ -12,12 +12,14 @@ from tests.adapters.tape import samples
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample[Path]:
     return samples.write(tmp_path_factory.mktemp("tape") / "run.tape", n=12, n_instruments=10)
 
 
-def test_info_says_what_is_on_a_tape(sample: samples.Sample, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["tape", "info", str(sample.path)]) == 0
+def test_info_says_what_is_on_a_tape(
+    sample: samples.Sample[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tape", "info", str(sample.place)]) == 0
     lines = {line[:16].strip(): line[16:] for line in capsys.readouterr().out.splitlines()}
     assert lines["run"] == "sample"
     assert lines["range"] == "2025-02-19 21:21 UTC to 2025-02-19 21:32 UTC"
@@ -31,12 +33,12 @@ def test_info_says_what_is_on_a_tape(sample: samples.Sample, capsys: pytest.Capt
 
 
 def test_info_as_json_has_the_same_figures(
-    sample: samples.Sample, capsys: pytest.CaptureFixture[str]
+    sample: samples.Sample[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["tape", "info", str(sample.path), "--json"]) == 0
+    assert main(["tape", "info", str(sample.place), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["counts"]["decided minutes"] == 12
-    assert found["size_bytes"] == sample.path.stat().st_size
+    assert found["size_bytes"] == sample.place.stat().st_size
     assert found["bytes_per_bar"] == pytest.approx(found["size_bytes"] / found["counts"]["bars"])
     assert found["first_minute"] == samples.FIRST_MINUTE + 1
 
@@ -51,9 +53,9 @@ def test_info_of_a_tape_without_batches_says_so(tmp_path: Path, capsys: pytest.C
 
 
 def test_export_writes_the_files_and_names_them(
-    sample: samples.Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sample: samples.Sample[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["tape", "export", str(sample.path), "--out", str(tmp_path / "out")]) == 0
+    assert main(["tape", "export", str(sample.place), "--out", str(tmp_path / "out")]) == 0
     named = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert [Path(name).stem for name in named] == [
         *("bars", "decisions", "orders", "fills", "equity", "states", "vitals", "events")
