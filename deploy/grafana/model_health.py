@@ -192,12 +192,20 @@ def _experts() -> list[Panel]:
         ),
         lines(
             "Changes of error found",
-            "By ADWIN and Page-Hinkley, a day.",
+            "By ADWIN and Page-Hinkley, in the day before.",
             "none",
             Query(
                 f"sum by (expert, detector) (increase({of('changes_total')}[1d]))", "{{expert}}: {{detector}}"
             ),
-            style="bars",
+            style="stacked",
+        ),
+        lines(
+            "Versions that the alias moved to",
+            "Swapped in or refused, in the day before.",
+            "none",
+            Query(f"sum by (result) (increase({of('model_swaps_total')}[1d]))", "{{result}}"),
+            style="stacked",
+            width=24,
         ),
     ]
 

@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from deploy.grafana.frame import dashboard_of
-from deploy.grafana.panels import ABOVE_ZERO_IS_BAD, Panel, Query, Steps, lines, number
+from deploy.grafana.panels import ABOVE_ZERO_IS_BAD, Panel, Query, Steps, lines, number, states
 from deploy.grafana.selectors import of, resource
 
 RATE = "$__rate_interval"
@@ -21,6 +21,7 @@ def operations() -> Dashboard:
             ("Feeds and bars", _bars()),
             ("Speed", _speed()),
             ("Tape and settings", _tape()),
+            ("Orders and models from outside", _orders()),
             ("MQTT", _mqtt()),
             ("Resources", _resources()),
         ),
@@ -76,21 +77,31 @@ def _now() -> list[Panel]:
             "s",
             Query(_age("last_good_reload_timestamp_seconds"), "ago"),
         ),
+        states(
+            "Health",
+            "What /readyz looks at; red is ill.",
+            Query(of("health_ok"), "{{check}}"),
+            width=24,
+            steps=Steps(("red", "green"), (1.0,)),
+        ),
     ]
 
 
 def _bars() -> list[Panel]:
     newest, of_each = of("last_closed_bar_timestamp_seconds"), of("instrument_last_bar_timestamp_seconds")
     behind = f"{newest} - on (instance) group_right () {of_each}"
+    unheard = f"clamp_min({newest} - on (instance) group_right () {of('feed_heard_timestamp_seconds')}, 0)"
     received, expected = (
         f"sum(increase({of(f'bars_{which}_total')}[1h]))" for which in ("received", "expected")
     )
     return [
         lines(
             "Feed age",
-            "How far an instrument's newest bar is behind the newest minute.",
+            "How far an instrument's newest bar, and the last that a stream brought, are behind the newest "
+            "minute.",
             "s",
             Query(behind, "{{instrument}}"),
+            Query(unheard, "stream of {{feed}}"),
         ),
         lines(
             "Completeness",
@@ -106,14 +117,14 @@ def _bars() -> list[Panel]:
                 Query(f"increase({of(f'bars_{kind}_total')}[1h])", kind)
                 for kind in ("untraded", "synthetic", "refused", "absent")
             ),
-            style="bars",
+            style="stacked",
         ),
         lines(
             "Bars by way",
             "An hour: what became of live bars.",
             "none",
             Query(f"sum by (way) (increase({of('live_bars_total')}[1h]))", "{{way}}"),
-            style="bars",
+            style="stacked",
         ),
         lines(
             "Instruments lost",
@@ -134,7 +145,7 @@ def _bars() -> list[Panel]:
             "none",
             Query(f"increase({of('feed_frames_refused_total')}[1h])", "{{feed}}: refused"),
             Query(f"increase({of('feed_losses_total')}[1h])", "{{feed}}: losses"),
-            style="bars",
+            style="stacked",
         ),
         lines(
             "Worst streams",
@@ -202,7 +213,34 @@ def _tape() -> list[Panel]:
             "none",
             Query(f"increase({of('sink_drops_total')}[1h])", "sink {{sink}}"),
             Query(f"increase({of('diagnostics_dropped_total')}[1h])", "diagnostics"),
-            style="bars",
+            style="stacked",
+        ),
+    ]
+
+
+def _orders() -> list[Panel]:
+    asked = f"sum by (route, status) (increase({of('control_requests_total')}[1h])) or vector(0)"
+    return [
+        lines(
+            "Requests to the control API",
+            "An hour, by route and status; none where it is not served.",
+            "none",
+            Query(asked, "{{route}} {{status}}"),
+            style="stacked",
+        ),
+        lines(
+            "Model registry",
+            "An hour: how often it did not answer.",
+            "none",
+            Query(f"increase({of('model_registry_failures_total')}[1h])", "no answer"),
+        ),
+        lines(
+            "Inputs beside the minutes",
+            "An hour: commands, feeds lost and restored, changes of model, settings and universe.",
+            "none",
+            Query(f"sum by (kind) (increase({of('events_total')}[1h])) or vector(0)", "{{kind}}"),
+            style="stacked",
+            width=24,
         ),
     ]
 
@@ -219,7 +257,7 @@ def _mqtt() -> list[Panel]:
             "An hour, because too many waited.",
             "none",
             Query(dropped, "dropped"),
-            style="bars",
+            style="stacked",
         ),
     ]
 

@@ -79,7 +79,7 @@ def lines(
     unit: str,
     *queries: Query,
     width: int = 12,
-    style: Literal["lines", "stacked", "bars"] = "lines",
+    style: Literal["lines", "stacked"] = "lines",
     steps: Steps | None = None,
 ) -> timeseries.Panel:
     """Return lines over time.
@@ -90,7 +90,7 @@ def lines(
         unit: Grafana's name of it.
         queries: What is drawn.
         width: Columns of 24.
-        style: Lines; areas on top of each other; bars on top of each other.
+        style: Lines, or areas on top of each other.
         steps: Drawn as dashed lines.
     """
     panel = (
@@ -106,10 +106,8 @@ def lines(
         .show_legend(show_legend=True)
         .calcs(["lastNotNull"])
     )
-    if style != "lines":
+    if style == "stacked":
         panel = panel.fill_opacity(40).stacking(common.StackingConfig().mode(options.StackingMode.NORMAL))
-    if style == "bars":
-        panel = panel.draw_style(options.GraphDrawStyle.BARS)
     if steps is not None:
         dashed = common.GraphThresholdsStyleConfig().mode(options.GraphThresholdsStyleMode.DASHED)
         panel = panel.thresholds(steps.build()).thresholds_style(dashed)

@@ -152,7 +152,7 @@ def _trades() -> list[Panel]:
             "Round trips an hour.",
             "none",
             Query(f"sum by (reason) (increase({of('trades_closed_total')}[1h]))", "{{reason}}"),
-            style="bars",
+            style="stacked",
         ),
         banded(edge, "low", "high"),
     ]
@@ -172,21 +172,21 @@ def _decisions() -> list[Panel]:
             "Instrument-minutes and orders that fell out of the funnel, by step and reason.",
             "none",
             Query(refused, "{{step}}: {{reason}}"),
-            style="bars",
+            style="stacked",
         ),
         lines(
             "Orders",
             "An hour, by reason.",
             "none",
             Query(f"sum by (reason) (increase({of('orders_total')}[1h]))", "{{reason}}"),
-            style="bars",
+            style="stacked",
         ),
         lines(
             "Fills",
             "An hour, by kind.",
             "none",
             Query(f"sum by (kind) (increase({of('fills_total')}[1h]))", "{{kind}}"),
-            style="bars",
+            style="stacked",
         ),
         states(
             "Trading state",
