@@ -21,7 +21,7 @@ def operations() -> Dashboard:
             ("Feeds and bars", _bars()),
             ("Speed", _speed()),
             ("Tape and settings", _tape()),
-            ("Orders and models from outside", _orders()),
+            ("Orders, settings and models from outside", _orders()),
             ("MQTT", _mqtt()),
             ("Resources", _resources()),
         ),
@@ -219,6 +219,7 @@ def _tape() -> list[Panel]:
 
 
 def _orders() -> list[Panel]:
+    reloads = f"sum by (result) (increase({of('settings_reloads_total')}[1h])) or vector(0)"
     asked = f"sum by (route, status) (increase({of('control_requests_total')}[1h])) or vector(0)"
     return [
         lines(
@@ -226,6 +227,13 @@ def _orders() -> list[Panel]:
             "An hour, by route and status; none where it is not served.",
             "none",
             Query(asked, "{{route}} {{status}}"),
+            style="stacked",
+        ),
+        lines(
+            "Settings read again",
+            "An hour: applied, rejected whole, or unchanged; none in a demo or a replay.",
+            "none",
+            Query(reloads, "{{result}}"),
             style="stacked",
         ),
         lines(
@@ -240,7 +248,6 @@ def _orders() -> list[Panel]:
             "none",
             Query(f"sum by (kind) (increase({of('events_total')}[1h])) or vector(0)", "{{kind}}"),
             style="stacked",
-            width=24,
         ),
     ]
 

@@ -8,6 +8,9 @@ from ruamel.yaml import YAML
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 FILE = DEPLOY / "prometheus" / "rules.yml"
+OF_A_RUN_ALONE = frozenset({"papertape_settings_rejected"})
+"""What rules select and a demo does not have: only `papertape run` reads its settings again."""
+
 CASES = Path(__file__).resolve().parent / "rules_test.yml"
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from tests.deploy.rules import DEPLOY, FILE, read
+from tests.deploy.rules import DEPLOY, FILE, OF_A_RUN_ALONE, read
 from tests.integration.command_line import Job, n_batches, started, wait_for
 from tests.integration.live_exchange import simulated_exchange
 from tests.prometheus_server import fetched, found, free_address, prometheus
@@ -102,7 +102,7 @@ def alertmanager(folder: Path, webhook: Webhook) -> Iterator[str]:
             process.wait()
 
 
-def test_a_feed_that_is_cut_alarms_with_its_runbook_and_one_that_is_back_ends_the_alarm(
+def test_a_feed_that_is_cut_alarms_until_it_is_back_and_so_do_broken_settings(
     job: Job, tmp_path: Path, webhook: Webhook
 ) -> None:
     with simulated_exchange(job, tmp_path) as exchange:
@@ -134,6 +134,11 @@ def test_a_feed_that_is_cut_alarms_with_its_runbook_and_one_that_is_back_ends_th
                     control.recv()
                 assert wait_for(
                     process, lambda: "PapertapeFeedStale" in webhook.alerts("/alerts", "resolved")
+                ), log.read_text()
+                assert all(server.query(name) for name in OF_A_RUN_ALONE)
+                (tmp_path / "live.yaml").write_text("run: {name: 7", encoding="utf-8")
+                assert wait_for(
+                    process, lambda: "PapertapeReloadRejected" in webhook.alerts("/alerts", "firing")
                 ), log.read_text()
     stale = webhook.alerts("/alerts", "firing")["PapertapeFeedStale"]
     assert stale["labels"]["severity"] == "critical"
