@@ -28,7 +28,7 @@ from daemon.events import (
     UniverseChanged,
     decision_dtype,
 )
-from daemon.kernels import IntArray
+from daemon.kernels import BoolArray, IntArray
 
 Schema = dict[str, Any]
 Row = tuple[Any, ...]
@@ -64,7 +64,10 @@ class TapeTable:
 
 
 def bars_table(reader: TapeReader) -> TapeTable:
-    """Return the bars: named as bar files name them, so that they can be replayed."""
+    """Return the bars: named as bar files name them, so that they can be replayed.
+
+    The past that an instrument brought along when it came back stands there once.
+    """
     columns: Schema = {
         "time": _TIME,
         "symbol": pl.String,
@@ -73,9 +76,12 @@ def bars_table(reader: TapeReader) -> TapeTable:
         "seq": pl.Int64,
     }
     names = {key: name for key, _, name, *_ in reader.rows(whole(schema.instrument))}
+    once = _Once(names)
 
     def frame(rows: list[Row]) -> pl.DataFrame:
         bars, seq = packed_bars(rows)
+        first = once.are_first(bars)
+        bars, seq = bars[first], seq[first]
         data = {
             "time": _times(bars["minute"]),
             "symbol": [names.get(key, str(key)) for key in bars["instrument"].tolist()],
@@ -87,6 +93,28 @@ def bars_table(reader: TapeReader) -> TapeTable:
         return pl.DataFrame(data, schema=columns)
 
     return TapeTable(columns, _count(reader, schema.bar), _frames(reader, whole(schema.bar), frame))
+
+
+class _Once:
+    """Tells bars from those of the same instrument and minute that stand before them, under an earlier id."""
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        self._names = names
+        self._came_back = len(set(names.values())) < len(names)
+        self._minute = -1
+        self._seen: set[str] = set()
+
+    def are_first(self, bars: np.ndarray) -> BoolArray:
+        """Say which of the next bars are the first of their instrument and minute."""
+        first = np.ones(len(bars), dtype=np.bool_)
+        if self._came_back:
+            for at, (key, minute) in enumerate(bars[["instrument", "minute"]].tolist()):
+                if minute != self._minute:
+                    self._minute, self._seen = minute, set()
+                name = self._names.get(key, str(key))
+                first[at] = name not in self._seen
+                self._seen.add(name)
+        return first
 
 
 def decisions_table(reader: TapeReader, reasons: Mapping[int, str]) -> TapeTable:

@@ -31,7 +31,8 @@ class Overview:
     Attributes:
         run: Name of the run; empty if its header has none.
         model_version: The version that traded from the start.
-        instruments: Names of the instruments from the start.
+        instruments: Names of the instruments after the newest batch.
+        departed: Names of those that left.
         first_minute: Epoch minute of the first decided minute, None if there is none.
         last_minute: That of the last.
         counts: Rows by what they are.
@@ -44,6 +45,7 @@ class Overview:
     run: str
     model_version: str
     instruments: tuple[str, ...]
+    departed: tuple[str, ...]
     first_minute: int | None
     last_minute: int | None
     counts: dict[str, int]
@@ -66,13 +68,14 @@ def overview(reader: TapeReader) -> Overview:
         TapeDamagedError: Something of it cannot be read.
     """
     tip = reader.demand_begun()
-    header, instruments = reader.header(), reader.instruments()
+    header, instruments, universe = reader.header(), reader.instruments(), reader.universe_after(tip[0])
     ((first, last),) = reader.fetch(_RANGE, ())
     newest = reader.last_batch()
     return Overview(
         run=header.get("name", ""),
         model_version=header.get("model_version", ""),
-        instruments=tuple(one.name for one in instruments),
+        instruments=universe.names,
+        departed=tuple(sorted(universe.known.keys() - set(universe.names))),
         first_minute=first,
         last_minute=last,
         counts={name: int(reader.fetch(statement, ())[0][0]) for name, statement in _COUNTS.items()},

@@ -90,7 +90,7 @@ class Life:
         Returns:
             Their minutes as they came, the epoch minute of each decision, and the decisions.
         """
-        if tuple(names) != self.names:
+        if any(event.kind == UniverseChanged.__name__ for event in records[0].events):
             self._regroup(records[0], names)
         for record in records:
             self.account.add(record, names)

@@ -50,7 +50,7 @@ def live_series(live: LiveRun, shown: int) -> Series:
         "feed_heard_timestamp_seconds": {(feed,): at / 1000 for feed, at in sequencer.heard_ms.items()},
         "feed_queue_messages": {(): float(live.queued)},
         "history_requests": {(): float(live.fetching)},
-        "live_bars_total": _by_way(sequencer.counts),
+        "live_bars_total": _by_way(sequencer.counts, sequencer.departed),
         "instrument_streamed_ratio": _streamed(sequencer.counts, shown),
         "diagnostics_dropped_total": {(): float(sequencer.noted.dropped)},
         "indications_total": {(): float(seen.seen)},
@@ -69,8 +69,9 @@ def live_series(live: LiveRun, shown: int) -> Series:
     return found
 
 
-def _by_way(counts: Mapping[str, LaneCounts]) -> dict[tuple[str, ...], float]:
-    totals = sum((Counter(of_one.by_way()) for of_one in counts.values()), Counter[str]())
+def _by_way(counts: Mapping[str, LaneCounts], departed: Mapping[str, int]) -> dict[tuple[str, ...], float]:
+    # With what came of those that left: a total that falls looks like a restart.
+    totals = sum((Counter(of_one.by_way()) for of_one in counts.values()), Counter(departed))
     return {(way,): float(totals[way]) for way in LaneCounts().by_way()}
 
 

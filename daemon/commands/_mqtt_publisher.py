@@ -45,11 +45,13 @@ class Publisher:
         self._broker = broker
         self._base = base_of(engine.run.settings)
         self._vitals_due = 0
+        self._decided: set[str] = set()
 
     def see(self, batches: Sequence[BatchRecord]) -> None:
         """Publish what these batches hold, and what is so after the last of them."""
         if not batches:
             return
+        self._forget_departed()
         decided: dict[int, tuple[int, np.void]] = {}
         for record in batches:
             self._events(record)
@@ -64,6 +66,13 @@ class Publisher:
         if last.minute >= self._vitals_due:
             self._vitals_due = last.minute + VITALS_EVERY_MINUTES
             self._state("vitals", self._vitals(last.minute))
+
+    def _forget_departed(self) -> None:
+        """Remove the decisions of instruments that have left: of them nothing is current."""
+        names = self._engine.run.names
+        for name in self._decided - set(names):
+            self._broker.state(f"{self._base}/decision/{_level(name)}", b"")
+        self._decided &= set(names)
 
     def indicate(self, seen: "Indication") -> None:
         """Publish the first price after a decision."""
@@ -120,6 +129,7 @@ class Publisher:
 
     def _decision(self, minute: int, row: np.void) -> None:
         instrument = self._engine.run.names[int(row["instrument"])]
+        self._decided.add(instrument)
         down, flat, up = row["blend"].tolist()
         said = m.Decision(
             minute=moment(minute),

@@ -1,6 +1,7 @@
 """`papertape tape`: what is on a tape, and its content as Parquet."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,19 +87,24 @@ def prune(file: "Place", max_bytes: int | None, keep_days: float | None) -> None
 
 
 def _lines(found: "Overview") -> list[tuple[str, str]]:
-    names = ", ".join(found.instruments[:_NAMES_SHOWN])
-    more = len(found.instruments) - _NAMES_SHOWN
+    left = [("left", _listed(found.departed))] if found.departed else []
     size = f"{found.size_bytes:,} bytes, {found.bytes_per_bar:.0f} a bar"
     return [
         ("run", found.run),
         ("range", f"{_time(found.first_minute)} to {_time(found.last_minute)}"),
-        ("instruments", f"{len(found.instruments)}: {names}{f' and {more} more' if more > 0 else ''}"),
+        ("instruments", _listed(found.instruments)),
+        *left,
         ("model", found.model_version),
         *((name, f"{count:,}") for name, count in found.counts.items()),
         ("equity", f"{found.equity} {found.quote}" if found.equity else "none yet"),
         ("digest", found.digest),
         ("size", size),
     ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    return f"{len(names)}: {', '.join(names[:_NAMES_SHOWN])}{f' and {more} more' if more > 0 else ''}"
 
 
 def _time(minute: int | None) -> str:
