@@ -164,7 +164,8 @@ class Reloader:
         """
         loaded = self._source.read()
         new, found = loaded.settings, changes(self.settings, loaded.settings)
-        if not found:
+        # A change of the universe that was refused at the start is tried again.
+        if not found and not self._universe.is_asked_by(new):
             done = Reloaded("unchanged", by)
             self._tell(done)
             return done

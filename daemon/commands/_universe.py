@@ -67,10 +67,19 @@ class UniverseChanger:
         """
         async with self._one_at_a_time:
             change = await self._prepared(new)
+            if not change.added and not change.removed:
+                await self._submit(change.settings)
+                return
             await self._live.regroup(change)
         joined, left = [one.name for one in change.event.added], list(change.removed)
         log = structlog.get_logger()
         log.info("universe_changed", joined=joined, left=left, instruments=len(self._engine.run.names))
+
+    async def _submit(self, settings: SettingsChanged) -> None:
+        try:
+            await self._live.submit(settings)
+        except FeedError as error:
+            raise SettingsError([str(error)]) from error
 
     @asynccontextmanager
     async def settling(self, wanted: "Settings") -> AsyncIterator[None]:
