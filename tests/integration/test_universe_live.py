@@ -88,9 +88,7 @@ class Live:
     async def play(self) -> "Live":
         stop = asyncio.Event()
         with TapeWriter(self.tape) as tape:
-            start = LiveStart(
-                self.settings, str(self.model), {"simulator": self.feed}, self.clock, tape, self.tape
-            )
+            start = LiveStart(self.settings, str(self.model), {"simulator": self.feed}, self.clock, tape)
             self.engine = await start.engine()
             sinks = (self.feed.see, self.other.see, self.see)
             self.live = start.live(self.engine, tape.append, Onlookers(sinks))
