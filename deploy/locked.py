@@ -1,7 +1,7 @@
 """Prints some of a lock file's requirements, with their hashes: `python locked.py LOCK NAMES`.
 
-NAMES is a file with a name a line. It stands here because the image has extras that the first lock has not, and
-takes them with the versions and hashes that the tests ran with.
+NAMES is a file with a name a line. The image has extras that the first lock has not, and takes them from the
+second, with the versions and hashes that the tests ran with.
 """
 
 import re
