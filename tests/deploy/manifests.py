@@ -50,7 +50,7 @@ def checkov(framework: str, files: Sequence[Path]) -> subprocess.CompletedProces
     """Let checkov, which has an environment of its own, look at files."""
     if not CHECKOV.exists():
         skip_or_fail("checkov is not there: python .ci/environment.py .venv-checkov .ci/checkov.lock")
-    words = [CHECKOV, "--skip-download", "--framework", framework, "--compact", "--quiet"]
+    words = [str(CHECKOV), "--skip-download", "--framework", framework, "--compact", "--quiet"]
     named = [word for file in files for word in ("--file", str(file))]
     alone = {"PATH": os.environ["PATH"], "HOME": str(files[0].parent)}
     return subprocess.run([*words, *named], capture_output=True, text=True, env=alone, check=False)

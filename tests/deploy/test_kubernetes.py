@@ -6,8 +6,11 @@ from typing import Any
 
 import kubernetes_validate
 import pytest
+from ruamel.yaml import YAML
 
 from adapters.files.settings_file import read_settings
+from deploy.kubernetes.rules import RESOURCE, RULES
+from deploy.kubernetes.rules import resource as resource_of
 from tests.deploy.manifests import OVERLAYS, checkov, rendered, resource, resources
 
 VERSIONS = ("1.30", "1.37")
@@ -78,12 +81,7 @@ def test_the_settings_of_an_overlay_are_valid_where_they_are_mounted(overlay: st
     file = tmp_path / "papertape.yaml"
     file.write_text(text)
     (daemon,) = [container for container in containers(overlay) if container["name"] == "papertape"]
-    environment = {item["name"]: item["value"] for item in daemon["env"]}
-    for name, value in environment.items():
-        if name.endswith("_FILE"):
-            secret = tmp_path / Path(value).name
-            secret.write_text("postgresql://papertape:password@postgresql/papertape")
-            environment[name] = str(secret)
+    environment = {item["name"]: item["value"] for item in daemon["env"] if "value" in item}
     settings = read_settings(file, environment).settings
     assert (settings.metrics.enabled, settings.metrics.port) == (True, daemon["ports"][0]["containerPort"])
     mounts = {mount["mountPath"]: mount for mount in daemon["volumeMounts"]}
@@ -122,3 +120,15 @@ def test_everything_that_selects_selects_the_pod(overlay: str) -> None:
     grace = resource(overlay, "StatefulSet")["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     # The drain that took longest took 6.8 s.
     assert grace > 4 * 7
+
+
+def test_the_operator_gets_the_rules_that_prometheus_gets() -> None:
+    assert RESOURCE.read_text() == resource_of(RULES.read_text()), "run python -m deploy.kubernetes.rules"
+    groups = YAML(typ="safe", pure=True).load(RULES.read_text())["groups"]
+    assert resource("binance", "PrometheusRule")["spec"]["groups"] == groups
+    (endpoint,) = resource("binance", "PodMonitor")["spec"]["podMetricsEndpoints"]
+    job = resource("binance", "PodMonitor")["spec"]["jobLabel"]
+    # The rules know the job as `papertape`: the value of this label of the pod.
+    labels = resource("binance", "StatefulSet")["spec"]["template"]["metadata"]["labels"]
+    assert labels[job] == "papertape"
+    assert endpoint["port"] == "metrics"

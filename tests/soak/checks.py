@@ -46,8 +46,8 @@ SETTLED_AFTER: Final = 4
 """Samples of a life until memory has its size; the tape's page cache still fills as the tape grows."""
 
 MEMORY_GROWTH_MB: Final = 60.0
-"""Most growth after that, however long the life: 16 MB of the tape's page cache, 28 MB while a snapshot of windows
-of thirty days is made, and what allocators keep."""
+"""Most growth after that, however long the life: 16 MB of the tape's page cache, 28 MB while a snapshot of
+windows of thirty days is made, and what allocators keep."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,1 @@
+"""What the Kubernetes manifests take from the rest of deploy/."""
