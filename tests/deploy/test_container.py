@@ -72,12 +72,8 @@ def needed(names: list[str]) -> set[str]:
 
 def test_the_image_has_the_extras_with_all_they_need_from_the_lock(repository: Path) -> None:
     extras = [Requirement(text) for text in distribution_extras(repository)]
-    words = [
-        sys.executable,
-        DEPLOY / "locked.py",
-        repository / "requirements-dev.lock",
-        DEPLOY / "extras.txt",
-    ]
+    files = [DEPLOY / "locked.py", repository / "requirements-dev.lock", DEPLOY / "extras.txt"]
+    words = [sys.executable, *map(str, files)]
     selected = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     first = set(names_locked((repository / "requirements.lock").read_text()))
     assert set(names_locked(selected)) == needed([str(extra) for extra in extras]) - first
