@@ -109,6 +109,10 @@ class TapeVersionError(TapeError, UserError):
     exit_code = 2
 
 
+class SnapshotVersionError(TapeVersionError):
+    """A snapshot on a tape was written by a version whose snapshots this one does not read."""
+
+
 class TapePlaceError(TapeError, UserError):
     """Where a tape, or what is exported from it, was to go no file can be: beneath a file, not permitted."""
 

@@ -204,7 +204,7 @@ def _expert(name: str, bundle: Bundle, outside: Outside) -> Expert | Learner | N
             raise BundleError(
                 "learners.json: the state of the expert `online` is missing; train the model again"
             )
-        trained = Settings.model_validate_json(bundle.settings_json).experts.online
+        trained = Settings.stored(bundle.settings_json).experts.online
         return OnlineLearner(fields["features"], trained).restored(fields)
     factory = outside.factories.get(name)
     if factory is None:

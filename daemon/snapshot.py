@@ -12,10 +12,10 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from daemon.errors import TapeDamagedError, TapeVersionError
+from daemon.errors import SnapshotVersionError, TapeDamagedError
 from daemon.events import Snapshot
 
-SNAPSHOT_VERSION: Final = 3
+SNAPSHOT_VERSION: Final = 4
 
 _ARRAY = "\x00array"
 _DECIMAL = "\x00decimal"
@@ -31,7 +31,7 @@ def decode_snapshot(content: bytes) -> Snapshot:
     """Return the snapshot that `encode_snapshot` wrote.
 
     Raises:
-        TapeVersionError: Another version of papertape wrote it.
+        SnapshotVersionError: Another version of papertape wrote it.
         TapeDamagedError: The bytes are no snapshot.
     """
     version, compressed = _pair(content, msgspec.msgpack.decode)
@@ -40,11 +40,20 @@ def decode_snapshot(content: bytes) -> Snapshot:
             f"the tape's snapshot has version {version}, this papertape reads {SNAPSHOT_VERSION}; "
             "use the papertape that wrote it, or replay from the start"
         )
-        raise TapeVersionError(message)
+        raise SnapshotVersionError(message)
     (batch, seq, minute), state = _pair(
         compressed, lambda packed: msgspec.msgpack.decode(zlib.decompress(packed))
     )
     return Snapshot(batch=batch, seq=seq, minute=minute, version=version, state=_restored(state))
+
+
+HEAD_BYTES: Final = 2
+"""So much of a snapshot's beginning tells its version."""
+
+
+def has_this_version(head: bytes) -> bool:
+    """Whether a snapshot that begins so can be decoded here."""
+    return head == msgspec.msgpack.encode([SNAPSHOT_VERSION, b""])[:HEAD_BYTES]
 
 
 def encode_plain(state: object) -> bytes:

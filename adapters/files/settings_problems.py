@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from adapters.files.settings_fields import child_model, find_field, is_secret, section_of
 from adapters.files.settings_yaml import Document, Path
+from daemon.settings.stored import MOVED
 
 # pydantic speaks of Python's types; the user writes YAML.
 OUR_WORDS = {"valid tuple": "list", "valid dictionary": "mapping", "valid string": "text"}
@@ -58,6 +59,10 @@ def explain(model: type[BaseModel], error: ValidationError, where: Location) -> 
 def unknown(model: type[BaseModel], path: tuple[str | int, ...]) -> str:
     """Say that there is no such setting, and which one may have been meant."""
     dotted = ".".join(map(str, path))
+    if dotted in MOVED:
+        moved = MOVED[dotted]
+        now = f"is called `{moved.to}` now" if moved.to else "is no setting any more"
+        return f"{dotted} {now}; {moved.why or 'write that instead'}"
     section = section_of(model, path)
     if section is None:
         return unknown(model, path[:-1])

@@ -6,8 +6,12 @@ from typing import Final
 from adapters.tape.reader import TapeReader
 from adapters.tape.retention import Goal
 from daemon.events import MINUTES_PER_DAY
+from daemon.snapshot import HEAD_BYTES, has_this_version
 
-_SNAPSHOTS: Final = "SELECT batch, minute FROM snapshot JOIN batch ON number = batch ORDER BY batch"
+_SNAPSHOTS: Final = (
+    f"SELECT batch, minute, substr(content, 1, {HEAD_BYTES}) "  # noqa: S608 - a number of ours
+    "FROM snapshot JOIN batch ON number = batch ORDER BY batch"
+)
 _ENDS: Final = "SELECT coalesce(min(number), 0), coalesce(max(number), 0), max(minute) FROM batch"
 
 TO_SHARE: Final = 0.9
@@ -47,7 +51,8 @@ def goal_of(reader: TapeReader, limits: Limits, history_rows: int) -> Goal | Non
     if limits.max_bytes is not None and (used := reader.database.used_bytes()) > limits.max_bytes:
         wanted = _batches_of(used - TO_SHARE * limits.max_bytes, used / (last - first + 1))
     before = newest - limits.keep_days * MINUTES_PER_DAY if limits.keep_days is not None else None
-    snapshots = reader.fetch(_SNAPSHOTS)
+    # Verification must be able to begin at the oldest that stays.
+    snapshots = [(at, minute) for at, minute, head in reader.fetch(_SNAPSHOTS) if has_this_version(head)]
     candidates = [one for one in snapshots if before is not None and one[1] <= before][-1:]
     if wanted:
         # Windows look back on that many minutes at least: an earlier snapshot cannot make room enough.

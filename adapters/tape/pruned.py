@@ -74,4 +74,5 @@ def day_summaries(reader: "TapeReader") -> Iterator[bytes]:
 
 def kept_events(reader: "TapeReader", batch: int) -> tuple[EventRecord, ...]:
     """Return the events that stay of the batches up to `batch`, which are gone."""
-    return tuple(event_of(row) for row in reader.rows(OLD_EVENTS, (batch,)))
+    # Not streamed: a step of pruning must see what it has deleted itself.
+    return tuple(event_of(row) for row in reader.fetch(OLD_EVENTS, (batch,)))

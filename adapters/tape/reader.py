@@ -20,14 +20,15 @@ from adapters.tape.seeking import batch_before, first_needed
 from adapters.tape.statements import Statement, between, whole
 from adapters.tape.universe import Universe
 from daemon import chain, ports
-from daemon.errors import TapeDamagedError, TapeVersionError
+from daemon.errors import SnapshotVersionError, TapeDamagedError, TapeVersionError
 from daemon.events import BatchRecord, EventRecord, Instrument, Snapshot, UniverseChanged, Warmup
-from daemon.snapshot import decode_snapshot
+from daemon.snapshot import HEAD_BYTES, decode_snapshot, has_this_version
 
 PAGE_BARS: Final = 16_384
 """About so many bars are in memory at a time."""
 
 _NEWEST_SNAPSHOT: Final = "SELECT * FROM snapshot WHERE batch <= ? ORDER BY batch DESC LIMIT 1"
+_SNAPSHOT_HEADS: Final = f"SELECT batch, substr(content, 1, {HEAD_BYTES}) FROM snapshot ORDER BY batch"  # noqa: S608 - a number of ours
 _ADMITTED_BARS: Final = (
     "SELECT * FROM bar WHERE minute BETWEEN ? AND ? AND seq = ? ORDER BY minute, instrument"
 )
@@ -234,16 +235,18 @@ class TapeReader(ports.TapeReader):
         return batch.read()
 
     def oldest_snapshot(self) -> Snapshot:
-        """Return the oldest snapshot; every tape that was pruned has one.
+        """Return the oldest snapshot that this version reads.
 
         Raises:
-            TapeDamagedError: There is none, or it does not match its checksum.
+            SnapshotVersionError: There is none.
+            TapeDamagedError: It does not match its checksum.
         """
-        ((oldest,),) = self.fetch("SELECT min(batch) FROM snapshot")
-        found = None if oldest is None else self.snapshot(oldest)
-        if found is None:
-            raise self.damage("it has no snapshot")
-        return found
+        for number, head in self.rows(_SNAPSHOT_HEADS):
+            if has_this_version(head) and (found := self.snapshot(number)) is not None:
+                return found
+        raise SnapshotVersionError(
+            f"the tape {self._place} has no snapshot that this papertape reads; use the one that wrote it"
+        )
 
     def snapshot(self, at_most: int | None = None) -> Snapshot | None:
         """Return the newest snapshot (after batch `at_most` or earlier), or None.

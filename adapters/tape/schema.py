@@ -305,9 +305,13 @@ def demand_this_revision(found: str, place: object) -> None:
     Raises:
         TapeVersionError: It has another; names both.
     """
-    if found != REVISION:
-        message = (
-            f"{place} has schema version {found or 'none'}, this papertape reads {REVISION}; "
-            "use the papertape that wrote it"
+    if found == REVISION:
+        return
+    remedy = "use the papertape that wrote it"
+    if "" < found < REVISION:
+        remedy = (
+            f"bring it up with `papertape tape migrate {place}` (copy it before: `papertape tape backup`), "
+            f"as a run that goes on with it does, or {remedy}"
         )
-        raise TapeVersionError(message)
+    message = f"{place} has schema version {found or 'none'}, this papertape reads {REVISION}; {remedy}"
+    raise TapeVersionError(message)

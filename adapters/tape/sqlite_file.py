@@ -8,6 +8,7 @@ Decisions, with their reasons:
 - Autocommit mode of the driver: transactions are where this package says BEGIN, nowhere else.
 """
 
+import contextlib
 import sqlite3
 from pathlib import Path
 from typing import Final
@@ -57,7 +58,7 @@ def open_for_writing(path: Path) -> SqliteDatabase:
     return database
 
 
-def open_for_reading(path: Path) -> SqliteDatabase:
+def open_for_reading(path: Path, *, of_any_version: bool = False) -> SqliteDatabase:
     """Open the file to read it, also beside a writer or on read-only media.
 
     SQLite is let write where it may, statements are not: so the last one to leave a tape folds its log into
@@ -80,12 +81,23 @@ def open_for_reading(path: Path) -> SqliteDatabase:
             connection = _opened_for_reading(_uri(path, "ro") + "&immutable=1")
     try:
         _demand_ours(connection, path)
-        with explained(path):
-            demand_this_revision(_revision_of(connection), path)
+        if not of_any_version:
+            with explained(path):
+                demand_this_revision(_revision_of(connection), path)
     except BaseException:
         connection.close()
         raise
     return SqliteDatabase(path, connection)
+
+
+def revision_of(path: Path) -> str:
+    """Return the newest migration that a tape has seen.
+
+    Raises:
+        TapeVersionError: There is no tape.
+    """
+    with contextlib.closing(open_for_reading(path, of_any_version=True)) as database, explained(path):
+        return _revision_of(database.connection)
 
 
 def _opened_for_writing(path: Path) -> sqlite3.Connection:

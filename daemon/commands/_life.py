@@ -197,7 +197,7 @@ def summarising(reader: TapeReader) -> Life:
 
 def _begun(reader: TapeReader, n_batches: int, step: int | None, days: Sequence[DaySummary]) -> Life:
     header, instruments = reader.header(), reader.instruments()
-    settings = Settings.model_validate_json(header["settings"])
+    settings = Settings.stored(header["settings"])
     bundle = bundle_of(reader.model_files())
     trained_until = bundle.ranges.get("end") if bundle else None
     curves = Curves(n_batches, float(settings.run.capital), step)

@@ -143,8 +143,11 @@ class LiveStart:
             self._first_minute = int(reader.header()["first_minute"])
             run = self._run(source, loaded, begun)
             engine = run.engine()
-            resume(run, engine, reader)
+            is_old = resume(run, engine, reader)
+            snapshot = engine.snapshot() if is_old else None
             changed = go_on_under(engine, self._settings, reader)
+        if snapshot is not None:
+            self._tape.append((), snapshot)
         log = structlog.get_logger()
         if changed:
             log.info("settings_applied", by="start", changed=changed, minute=engine.minute)

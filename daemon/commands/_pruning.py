@@ -52,6 +52,6 @@ def prune(place: Place, max_bytes: int | None, keep_days: float | None) -> str:
 
 def _history_rows(reader: TapeReader) -> int:
     header, instruments = reader.header(), reader.instruments()
-    settings = Settings.model_validate_json(header["settings"])
+    settings = Settings.stored(header["settings"])
     loaded = from_files(header["model_version"], reader.model_files(), settings, instruments)
     return loaded.model.plan.history_rows

@@ -96,9 +96,11 @@ def _take_up(run: Run, engine: Engine, tape: TapeWriter) -> Book | None:
         begin(run, engine, tape)
         return None
     with TapeReader(tape.place) as reader:
-        resume(run, engine, reader)
+        is_old = resume(run, engine, reader)
         last = reader.last_batch()
-        return last.book if last else None
+    if is_old and (snapshot := engine.snapshot()) is not None:
+        tape.append((), snapshot)
+    return last.book if last else None
 
 
 async def _play(

@@ -45,7 +45,7 @@ def report(
             f"no minute is decided on the tape {reader.place} yet: there is nothing to report"
         )
     header, instruments = reader.header(), reader.instruments()
-    settings = Settings.model_validate_json(header["settings"])
+    settings = Settings.stored(header["settings"])
     names = tuple(instrument.name for instrument in instruments)
     measure = benchmark or settings.features.benchmark or names[0]
     if benchmark is not None and measure not in names:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import structlog
 
+from adapters.host.progress import Progress
 from daemon import chain, playback
 from daemon.bars.grid import Grid
 from daemon.commands._model import RUN_FILES
 from daemon.commands._settings_taken_up import of_another_run, settings_of
 from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
-from daemon.errors import TapeDamagedError
+from daemon.errors import SnapshotVersionError, TapeDamagedError
 from daemon.events import (
     BAR_FLAG_REFUSED,
     BAR_RECORD,
@@ -149,11 +150,15 @@ def _outside(run: Run) -> dict[str, str]:
     return {OUTSIDE: json.dumps(dict(counts))} if counts else {}
 
 
-def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
+def resume(run: Run, engine: Engine, reader: "TapeReader") -> bool:
     """Bring an engine to the end of a tape: its last snapshot, then the batches after it, checked.
 
     Under other arithmetic than the tape's the stored batches stand as they are, and a new segment of the
-    chain begins; that is an event on the tape.
+    chain begins; that is an event on the tape. Where its snapshot is one of another version of papertape, all
+    of the tape is computed again from its first batch.
+
+    Returns:
+        Whether the tape lacks a snapshot that this version reads: one should be written now.
 
     Raises:
         TapeMismatchError: The tape is of other bars, settings or another model; names which.
@@ -162,7 +167,7 @@ def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
     _demand_same(run, reader)
     models = TapeModels(reader, run.settings)
     before, now = machine_at(reader), dict(run.machine)
-    snapshot = reader.snapshot()
+    snapshot, is_old = _newest_snapshot(reader)
     if snapshot is None:
         for minutes in run.warmup():
             engine.warm(minutes)
@@ -175,6 +180,31 @@ def resume(run: Run, engine: Engine, reader: "TapeReader") -> None:
     if before != now:
         structlog.get_logger().warning("arithmetic_changed", before=before, after=now, batch=engine.batch)
         engine.apply(ArithmeticChanged(before=before, after=now))
+    return is_old
+
+
+def _newest_snapshot(reader: "TapeReader") -> tuple[Snapshot | None, bool]:
+    """Return the snapshot to go on from, and whether there is none because its version is not read here.
+
+    Raises:
+        SnapshotVersionError: There is none, and not every batch is on the tape either.
+    """
+    try:
+        return reader.snapshot(), False
+    except SnapshotVersionError as error:
+        if reader.pruned() is not None:
+            message = (
+                f"{error}. Its oldest batches were pruned, so it cannot be computed again from its first "
+                "either: go on with the papertape that wrote it, or begin a new tape (--tape)"
+            )
+            raise SnapshotVersionError(message) from error
+        tip = reader.tip()
+        structlog.get_logger().warning(
+            "snapshot of another version",
+            batches=tip[0] if tip else 0,
+            consequence="every batch is computed again, once",
+        )
+        return None, True
 
 
 def history(
@@ -238,8 +268,11 @@ def _follow(
     stored = reader.batches(engine.batch)
     items = playback.inputs(reader.batches(engine.batch), engine.run.names, chunk_minutes)
     items = models.supplied(engine, items)
-    with ThreadPoolExecutor(1) as trees:
+    tip = reader.tip()
+    n_batches = tip[0] if tip else 0
+    with Progress("computing again", n_batches) as progress, ThreadPoolExecutor(1) as trees:
         for records, _ in outcomes(engine, items, trees):
+            progress.reach(engine.batch)
             for record, before in zip(records, stored, strict=False):
                 if record.digest != before.digest and same_machine:
                     raise TapeDamagedError(
@@ -249,7 +282,6 @@ def _follow(
                 if (record.orders, record.fills) != (before.orders, before.fills):
                     log = structlog.get_logger()
                     log.warning("stored_fills_differ", batch=record.batch, minute=record.minute)
-    tip = reader.tip()
     if tip is not None:
         engine.digest = tip[1]
 

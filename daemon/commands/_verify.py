@@ -143,7 +143,7 @@ class _Again:
 
     def _engine(self) -> Engine:
         header, instruments = self._reader.header(), self._reader.instruments()
-        settings = Settings.model_validate_json(header["settings"])
+        settings = Settings.stored(header["settings"])
         loaded = from_files(header["model_version"], self._reader.model_files(), settings, instruments)
         return Engine(loaded.model, settings, instruments, funding=loaded.funding)
 

@@ -70,6 +70,34 @@ def export(file: "Place", folder: Path) -> None:
 
 @command.command()
 @click.argument("file", type=TapePlace())
+@click.argument("copy", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--force", is_flag=True, help="Replace COPY if it is there.")
+def backup(file: "Place", copy: Path, *, force: bool) -> None:
+    """Copy the tape FILE to COPY as it stands now, also while its run goes on writing it.
+
+    The copy is a tape like any other: verify it, report on it, or put it in the tape's place. A tape on
+    PostgreSQL is copied by PostgreSQL's own tools.
+    """
+    from daemon.commands._copying import copied
+
+    click.echo(copied(file, copy, force=force))
+
+
+@command.command()
+@click.argument("file", type=TapePlace())
+def migrate(file: "Place") -> None:
+    """Bring the tape FILE of an earlier papertape up to this one's schema, while no run writes it.
+
+    It is done in one transaction: the tape is as it was, or brought up. A run that goes on with a tape does
+    the same by itself. Copy the tape before, if it may have to go back: papertape tape backup FILE COPY.
+    """
+    from daemon.commands._copying import migrated
+
+    click.echo(migrated(file))
+
+
+@command.command()
+@click.argument("file", type=TapePlace())
 @click.option("--max-bytes", type=click.IntRange(min=1), help="Prune until what is left is smaller.")
 @click.option("--keep-days", type=click.FloatRange(min=0, min_open=True), help="Prune what is older.")
 def prune(file: "Place", max_bytes: int | None, keep_days: float | None) -> None:

@@ -8,8 +8,9 @@ of the other kind (`needs_restart`, `hot`).
 
 from typing import Final, Self
 
-from pydantic import field_validator
+from pydantic import ValidationError, field_validator
 
+from daemon.errors import TapeVersionError
 from daemon.settings.changes import changes
 from daemon.settings.control import ControlSettings, is_loopback
 from daemon.settings.health import HealthSettings
@@ -42,6 +43,7 @@ from daemon.settings.live import FeedsSettings, SealingSettings, VenueFeedSettin
 from daemon.settings.market import BarsSettings, InstrumentSettings, RunSettings, UniverseSettings
 from daemon.settings.outside import LogSettings, MetricsSettings, MqttSettings, TapeSettings
 from daemon.settings.section import RELOAD_IN_WORDS, Bps, Reload, Section, Share, Venue
+from daemon.settings.stored import upgraded
 from daemon.settings.trading import CostSettings, PolicySettings, RiskSettings, VenueFeeSettings
 
 __all__ = [
@@ -149,13 +151,28 @@ class Settings(Section):
         """
         return self.model_dump_json(exclude={**dict.fromkeys(OUTSIDE, True), "tape": set(OUTSIDE_TAPE)})
 
+    @classmethod
+    def stored(cls, text: str) -> Self:
+        """Return settings that a tape or a bundle holds; those that came later are at their defaults.
+
+        Raises:
+            TapeVersionError: They are of a version that this one cannot read; names the settings.
+        """
+        try:
+            return cls.model_validate(upgraded(text))
+        except ValidationError as error:
+            names = ", ".join(".".join(map(str, one["loc"])) for one in error.errors(include_url=False))
+            raise TapeVersionError(
+                f"its settings are of another version of papertape ({names}); use the one that wrote it"
+            ) from error
+
     def deciding_as(self, identity_json: str) -> Self:
         """Return the settings of a tape, with the rest, which no tape keeps, as it is here.
 
         Raises:
             ValidationError: The text is not of valid settings.
         """
-        told = type(self).model_validate_json(identity_json)
+        told = type(self).model_validate(upgraded(identity_json))
         rest = {name: getattr(self, name) for name in OUTSIDE}
         kept = {name: getattr(self.tape, name) for name in OUTSIDE_TAPE}
         return told.model_copy(update={**rest, "tape": told.tape.model_copy(update=kept)})
