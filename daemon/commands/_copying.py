@@ -21,8 +21,9 @@ def copied(place: Place, target: Path, *, force: bool) -> str:
     """
     if isinstance(place, ServerPlace):
         raise TapePlaceError(
-            f"the tape {place} is on PostgreSQL, which copies it itself, consistently and beside its writer: "
-            f"pg_dump --format=custom --schema={place.schema} --file={target} DATABASE (pg_restore brings it back)"
+            f"the tape {place} is on PostgreSQL, which copies it itself, also beside its writer: pg_dump "
+            f"--format=custom --schema={place.schema} --file={target} and the database; pg_restore brings it "
+            "back"
         )
     with Progress("copying pages", 0) as progress:
         backup(place, target, lambda done, of: progress.tell("copying pages", done, of), force=force)

@@ -43,7 +43,7 @@ def go_on(tape: Path) -> Engine:
     with TapeWriter(tape) as writer:
         with TapeReader(tape, writer._database) as reader:
             settings = Settings.stored(reader.header()["settings"])
-        return asyncio.run(LiveStart(settings, "none", {}, JumpClock(0), writer, tape).engine())
+        return asyncio.run(LiveStart(settings, "none", {}, JumpClock(0), writer).engine())
 
 
 def snapshots(tape: Path) -> list[tuple[int, bytes]]:
@@ -182,7 +182,7 @@ def test_stored_settings_are_read_under_their_new_names(
     moved: Callable[[dict[str, Moved]], None],
 ) -> None:
     text = json.dumps({"costs": {"fee_bps": 3.0}, "policy": {"magic": 1}})
-    with pytest.raises(TapeVersionError, match=r"costs\.fee_bps, policy\.magic.*the one that wrote it"):
+    with pytest.raises(TapeVersionError, match=r"policy\.magic, costs\.fee_bps.*the one that wrote it"):
         Settings.stored(text)
     assert upgraded(text, RENAMED) == {"costs": {"taker_fee_bps": 3.0}, "policy": {}}
     moved(RENAMED)
