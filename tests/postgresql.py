@@ -67,14 +67,20 @@ class PostgresqlServer:
         return place
 
     def execute(
-        self, statement: str, cells: tuple[Any, ...] = (), schema: str = "public", *, triggers: bool = True
+        self,
+        statement: str | sql.Composed,
+        cells: tuple[Any, ...] = (),
+        schema: str = "public",
+        *,
+        triggers: bool = True,
     ) -> list[Any]:
         """Run a statement as the superuser; return its rows."""
         with psycopg.connect(host=str(self.folder), user=OWNER, dbname=OWNER, autocommit=True) as connection:
             connection.execute(sql.SQL("SET search_path TO {}").format(sql.Identifier(schema)))
             if not triggers:
                 connection.execute("SET session_replication_role TO replica")
-            cursor = connection.execute(sql.SQL(statement), cells)
+            text = sql.SQL(statement) if isinstance(statement, str) else statement
+            cursor = connection.execute(text, cells)
             return cursor.fetchall() if cursor.description else []
 
     def _control(self, *words: str) -> None:

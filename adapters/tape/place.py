@@ -55,10 +55,12 @@ def place_of(text: str) -> Place:
         parts = urlsplit(text)
         given = dict(parse_qsl(parts.query, keep_blank_values=True))
         port = parts.port
-    except ValueError as error:
-        # Its own words could quote the password.
+    except ValueError:
+        port = -1
+    if port == -1 or "@" in parts.path or parts.fragment:
+        # Without a word of it, nor of who could not read it: it could be of the password.
         message = "the tape's URL cannot be read; write special characters of a password as %XX"
-        raise TapePlaceError(message) from error
+        raise TapePlaceError(message)
     schema = given.pop("schema", SCHEMA)
     if not _NAME.fullmatch(schema) or schema.startswith("pg_"):
         message = f"the tape's URL names the schema {schema!r}; use a-z, 0-9 and _, not beginning with pg_"

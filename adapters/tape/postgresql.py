@@ -27,7 +27,7 @@ Connection = psycopg.Connection[TupleRow]
 
 _DIALECT: Final[Dialect] = PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call] # SQLAlchemy's own
 
-TEXTS: Final = Texts(_DIALECT, lambda text: text.replace("?", "%s"))
+TEXTS: Final = Texts(_DIALECT, lambda text: text.replace("%", "%%").replace("?", "%s"))
 """The tape's statements as psycopg takes them."""
 
 _FETCH_ROWS: Final = 1_024

@@ -21,3 +21,13 @@ def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
 def sample(home: Home) -> samples.Sample[Place]:
     """A finished tape of forty batches."""
     return samples.write(home.place())
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def finished(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> samples.Sample[Place]:
+    """A finished tape of forty batches that several tests read and none changes."""
+    if request.param == "sqlite":
+        return samples.write(tmp_path_factory.mktemp("finished") / "run.tape")
+    return samples.write(request.getfixturevalue("postgresql").place())

@@ -1,19 +1,19 @@
 """Bars that entered nothing, arrivals and indications come back as they were given."""
 
-import sqlite3
 from math import isnan, nan
-from pathlib import Path
 
 import pytest
 
 from adapters.tape import diagnostics
 from adapters.tape.intact import check_intact
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon.diagnostics import Arrival, Diagnostics, Indication, StoredBar, Unapplied
 from daemon.errors import TapeDamagedError
 from daemon.feed import BarClosed
 from tests.adapters.tape import samples
+from tests.adapters.tape.homes import Home
 
 MINUTE = samples.FIRST_MINUTE
 NAME = samples.instruments()[1].name
@@ -26,16 +26,16 @@ CAME = Arrival(NAME, MINUTE, 1_700_000_000_007)
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    sample = samples.write(tmp_path / "run.tape", n=5)
+def place(home: Home) -> Place:
+    sample = samples.write(home.place(), n=5)
     with TapeWriter(sample.place) as tape:
         tape.append((), None, Diagnostics((LATE,), (CAME,), (SEEN,)))
         tape.append((), None, Diagnostics((REVISED, REVISED)))
     return sample.place
 
 
-def test_diagnostics_come_back_and_the_tape_is_intact(path: Path) -> None:
-    with TapeReader(path) as reader:
+def test_diagnostics_come_back_and_the_tape_is_intact(place: Place) -> None:
+    with TapeReader(place) as reader:
         late, first, second = diagnostics.stored_bars(reader)
         assert late == LATE
         assert isnan(first.bar.taker)
@@ -46,24 +46,20 @@ def test_diagnostics_come_back_and_the_tape_is_intact(path: Path) -> None:
         assert list(check_intact(reader)) == []
 
 
-def test_a_changed_diagnostic_row_is_found(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE indication SET price = 9.0")
-    connection.close()
-    with TapeReader(path) as reader:
+def test_a_changed_diagnostic_row_is_found(home: Home, place: Place) -> None:
+    home.execute(place, "UPDATE indication SET price = 9.0")
+    with TapeReader(place) as reader:
         (finding,) = check_intact(reader)
         assert "indication" in str(finding)
         with pytest.raises(TapeDamagedError, match="indication"):
             list(diagnostics.indications(reader))
 
 
-def test_a_tape_of_the_schema_before_indications_is_brought_up_to_this_one(tmp_path: Path) -> None:
-    sample = samples.write(tmp_path / "old.tape", n=3)
-    with sqlite3.connect(sample.place) as connection:
-        for table in ("indication", "pruned", "day_summary"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("UPDATE alembic_version SET version_num = '0002'")
-    connection.close()
+def test_a_tape_of_the_schema_before_indications_is_brought_up_to_this_one(home: Home) -> None:
+    sample = samples.write(home.place(), n=3)
+    for table in ("indication", "pruned", "day_summary"):
+        home.execute(sample.place, f"DROP TABLE {table}")
+    home.execute(sample.place, "UPDATE alembic_version SET version_num = '0002'")
     with TapeWriter(sample.place) as tape:
         tape.append((), None, Diagnostics(indications=(SEEN,)))
     with TapeReader(sample.place) as reader:

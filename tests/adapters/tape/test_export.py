@@ -1,7 +1,6 @@
 """A tape's content in Parquet is what went onto the tape."""
 
 import json
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,26 +11,25 @@ import polars as pl
 import pytest
 
 from adapters.tape.export import export
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon import chain
 from daemon.errors import TapeDamagedError, TapeError
 from daemon.events import BAR_RECORD, BatchRecord, UniverseChanged
 from tests.adapters.tape import samples
+from tests.adapters.tape.homes import Home
 
 REASONS = {3: "no_edge"}
 NAMES = [one.name for one in samples.instruments()]
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample[Path]:
-    return samples.write(tmp_path_factory.mktemp("export") / "run.tape")
-
-
-@pytest.fixture(scope="module")
-def frames(sample: samples.Sample[Path]) -> dict[str, pl.DataFrame]:
-    folder = sample.place.parent / "out"
-    with TapeReader(sample.place) as reader:
+def frames(
+    finished: samples.Sample[Place], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, pl.DataFrame]:
+    folder = tmp_path_factory.mktemp("out")
+    with TapeReader(finished.place) as reader:
         files = export(reader, folder, REASONS)
     assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in files)
     return {file.stem: pl.read_parquet(file) for file in files}
@@ -42,10 +40,10 @@ def time_of(minute: int) -> datetime:
 
 
 def test_every_bar_is_there_with_its_values_and_where_it_came_from(
-    sample: samples.Sample[Path], frames: dict[str, pl.DataFrame]
+    finished: samples.Sample[Place], frames: dict[str, pl.DataFrame]
 ) -> None:
     warmup = np.frombuffer(b"".join(samples.warmup_blocks(3)), BAR_RECORD)
-    decided = np.frombuffer(b"".join(record.bars for record in sample.batches), BAR_RECORD)
+    decided = np.frombuffer(b"".join(record.bars for record in finished.batches), BAR_RECORD)
     written = np.concatenate([warmup, decided])
     bars = frames["bars"].filter(~pl.col("backfill"))
     assert bars["time"].to_list() == [time_of(minute) for minute in written["minute"].tolist()]
@@ -60,10 +58,10 @@ def test_every_bar_is_there_with_its_values_and_where_it_came_from(
 
 
 def test_decisions_are_one_row_per_scored_instrument(
-    sample: samples.Sample[Path], frames: dict[str, pl.DataFrame]
+    finished: samples.Sample[Place], frames: dict[str, pl.DataFrame]
 ) -> None:
     decisions = frames["decisions"]
-    packed = np.frombuffer(b"".join(record.decisions for record in sample.batches), samples.DECISION)
+    packed = np.frombuffer(b"".join(record.decisions for record in finished.batches), samples.DECISION)
     for name in (*samples.EXPERTS, "blend"):
         said = decisions.select(f"{name}_down", f"{name}_flat", f"{name}_up").to_numpy()
         np.testing.assert_array_equal(said, packed[name])
@@ -71,16 +69,16 @@ def test_decisions_are_one_row_per_scored_instrument(
     assert set(decisions["reason"]) == {"no_edge"}
     counts = decisions.group_by("batch", maintain_order=True).len()
     assert counts.rows() == [
-        (record.batch, len(record.decisions) // samples.DECISION.itemsize) for record in sample.batches
+        (record.batch, len(record.decisions) // samples.DECISION.itemsize) for record in finished.batches
     ]
 
 
 @pytest.mark.parametrize(("file", "field"), [("orders", "orders"), ("fills", "fills")])
 def test_orders_and_fills_have_a_column_per_field(
-    sample: samples.Sample[Path], frames: dict[str, pl.DataFrame], file: str, field: str
+    finished: samples.Sample[Place], frames: dict[str, pl.DataFrame], file: str, field: str
 ) -> None:
     expected: list[dict[str, Any]] = []
-    for record in sample.batches:
+    for record in finished.batches:
         for item in getattr(record, field):
             row = {"batch": record.batch, **msgspec.structs.asdict(item)}
             row["time"] = time_of(row.pop("minute"))
@@ -95,10 +93,12 @@ def _is_decimal(value: object) -> bool:
     return type(value).__name__ == "Decimal"
 
 
-def test_equity_and_events_are_there(sample: samples.Sample[Path], frames: dict[str, pl.DataFrame]) -> None:
+def test_equity_and_events_are_there(
+    finished: samples.Sample[Place], frames: dict[str, pl.DataFrame]
+) -> None:
     equity = frames["equity"]
-    assert equity["digest"].to_list() == [record.digest.hex() for record in sample.batches]
-    assert equity["catch_up"].to_list() == [record.catch_up for record in sample.batches]
+    assert equity["digest"].to_list() == [record.digest.hex() for record in finished.batches]
+    assert equity["catch_up"].to_list() == [record.catch_up for record in finished.batches]
     assert equity.row(0, named=True)["equity"] == float(samples.BOOK.equity)
     assert equity["mode"].unique().to_list() == ["normal"]
     events = frames["events"]
@@ -108,10 +108,10 @@ def test_equity_and_events_are_there(sample: samples.Sample[Path], frames: dict[
 
 
 def test_progress_reaches_the_number_of_rows_of_every_file(
-    sample: samples.Sample[Path], tmp_path: Path
+    finished: samples.Sample[Place], tmp_path: Path
 ) -> None:
     told: dict[str, tuple[int, int]] = {}
-    with TapeReader(sample.place) as reader:
+    with TapeReader(finished.place) as reader:
         files = export(reader, tmp_path, REASONS, lambda name, done, of: told.update({name: (done, of)}))
     assert told == {
         file.name: (n := pl.scan_parquet(file).select(pl.len()).collect().item(), n) for file in files
@@ -154,15 +154,10 @@ def _with_decisions_of(record: BatchRecord, n: int) -> BatchRecord:
 
 
 def test_a_damaged_row_stops_the_export_and_leaves_no_half_file(
-    sample: samples.Sample[Path], tmp_path: Path
+    home: Home, sample: samples.Sample[Place], tmp_path: Path
 ) -> None:
-    path = tmp_path / "run.tape"
-    path.write_bytes(sample.place.read_bytes())
-    connection = sqlite3.connect(path)
-    connection.execute("UPDATE fill SET fee = 'much' WHERE batch = 30")
-    connection.commit()
-    connection.close()
-    with TapeReader(path) as reader, pytest.raises(TapeDamagedError, match=r"fill.fee holds 'much'"):
+    home.execute(sample.place, "UPDATE fill SET fee = 'much' WHERE batch = 30")
+    with TapeReader(sample.place) as reader, pytest.raises(TapeDamagedError, match=r"fill.fee holds 'much'"):
         export(reader, tmp_path / "out", REASONS)
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         "bars.parquet",
@@ -171,19 +166,19 @@ def test_a_damaged_row_stops_the_export_and_leaves_no_half_file(
     ]
 
 
-def test_a_folder_that_cannot_be_made_is_said(sample: samples.Sample[Path], tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_said(finished: samples.Sample[Place], tmp_path: Path) -> None:
     (tmp_path / "out").touch()
-    with TapeReader(sample.place) as reader, pytest.raises(TapeError, match="cannot be exported to"):
+    with TapeReader(finished.place) as reader, pytest.raises(TapeError, match="cannot be exported to"):
         export(reader, tmp_path / "out", REASONS)
 
 
 def test_alarms_and_moves_of_the_trading_state_are_there_with_their_cause(
-    sample: samples.Sample[Path], frames: dict[str, pl.DataFrame]
+    finished: samples.Sample[Place], frames: dict[str, pl.DataFrame]
 ) -> None:
-    vitals = [change for record in sample.batches for change in record.vitals]
+    vitals = [change for record in finished.batches for change in record.vitals]
     assert frames["vitals"]["cause"].to_list() == [change.cause for change in vitals]
     assert frames["vitals"]["value"].to_list() == [change.value for change in vitals]
     assert frames["vitals"]["time"].to_list() == [time_of(change.minute) for change in vitals]
     assert set(frames["vitals"]["consequences"]) == {"blend,retrain"}
-    moves = [change for record in sample.batches for change in record.changes]
+    moves = [change for record in finished.batches for change in record.changes]
     assert frames["states"]["after"].to_list() == [change.after.value for change in moves]

@@ -1,39 +1,34 @@
 """Where to begin to read, held against looking at everything."""
 
-from pathlib import Path
-
 import msgspec
 import numpy as np
 import pytest
 
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon import chain
 from daemon.events import BAR_FLAG_REFUSED, BAR_RECORD, Command
 from tests.adapters.tape import samples
+from tests.adapters.tape.homes import Home
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample[Path]:
-    return samples.write(tmp_path_factory.mktemp("seeking") / "run.tape")
-
-
-def test_the_batch_before_a_minute_is_the_newest_of_an_earlier_one(sample: samples.Sample[Path]) -> None:
-    with TapeReader(sample.place) as reader:
+def test_the_batch_before_a_minute_is_the_newest_of_an_earlier_one(finished: samples.Sample[Place]) -> None:
+    with TapeReader(finished.place) as reader:
         for minute in range(samples.FIRST_MINUTE - 3, samples.FIRST_MINUTE + 50):
-            earlier = [record.batch for record in sample.batches if record.minute < minute]
+            earlier = [record.batch for record in finished.batches if record.minute < minute]
             assert reader.batch_before(minute) == max(earlier, default=0)
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 7, 30, 1000])
 def test_windows_reach_back_to_the_oldest_bar_that_any_lane_needs(
-    sample: samples.Sample[Path], n_rows: int, monkeypatch: pytest.MonkeyPatch
+    finished: samples.Sample[Place], n_rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("adapters.tape.seeking._SLICE", 10)
-    packed = b"".join(samples.warmup_blocks(3)) + b"".join(record.bars for record in sample.batches)
+    packed = b"".join(samples.warmup_blocks(3)) + b"".join(record.bars for record in finished.batches)
     bars = np.frombuffer(packed, BAR_RECORD)
     # Every seventh batch brings a late bar of the first instrument.
-    late = [(0, record.minute - 1) for record in sample.batches if record.batch % 7 == 0]
+    late = [(0, record.minute - 1) for record in finished.batches if record.batch % 7 == 0]
     for minute in (samples.FIRST_MINUTE + 35, samples.FIRST_MINUTE + 40):
         oldest = []
         for key in range(3):
@@ -42,13 +37,13 @@ def test_windows_reach_back_to_the_oldest_bar_that_any_lane_needs(
             )
             own = [at for at in own if at <= minute]
             oldest.append(own[max(0, len(own) - n_rows)])
-        with TapeReader(sample.place) as reader:
+        with TapeReader(finished.place) as reader:
             assert reader.first_needed(minute, n_rows) == min(oldest)
 
 
-def test_refused_bars_fill_no_window(tmp_path: Path) -> None:
-    path = tmp_path / "run.tape"
-    with TapeWriter(path) as writer:
+def test_refused_bars_fill_no_window(home: Home) -> None:
+    place = home.place()
+    with TapeWriter(place) as writer:
         previous = writer.begin(samples.HEADER, samples.instruments(1), "1", {})
         for number in range(1, 6):
             record = next(samples.batches(previous, 1, n_instruments=1, start=number - 1))
@@ -58,15 +53,15 @@ def test_refused_bars_fill_no_window(tmp_path: Path) -> None:
             record = chain.sealed(previous, msgspec.structs.replace(record, bars=rows.tobytes(), events=()))
             writer.append([record])
             previous = record.digest
-    with TapeReader(path) as reader:
+    with TapeReader(place) as reader:
         assert reader.first_needed(samples.FIRST_MINUTE + 5, 1) == samples.FIRST_MINUTE + 3
         assert reader.first_needed(samples.FIRST_MINUTE + 5, 9) == samples.FIRST_MINUTE + 1
 
 
-def test_events_of_one_kind_come_in_order(sample: samples.Sample[Path]) -> None:
-    with TapeReader(sample.place) as reader:
+def test_events_of_one_kind_come_in_order(finished: samples.Sample[Place]) -> None:
+    with TapeReader(finished.place) as reader:
         found = tuple(reader.events_of(Command.__name__))
         begun = reader.begin_events()
-    inside = [event for record in sample.batches for event in record.events]
+    inside = [event for record in finished.batches for event in record.events]
     assert found == tuple(event for event in (*begun, *inside) if event.kind == "Command")
     assert len(found) == 6
