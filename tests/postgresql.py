@@ -56,6 +56,11 @@ class PostgresqlServer:
         """Stop it: `immediate` as a crash does, `fast` as its owner does."""
         self._control("stop", "-w", "-m", mode)
 
+    def start_again(self) -> None:
+        """Start it if it is stopped, for the next test."""
+        if not (self.folder / "data" / "postmaster.pid").exists():
+            self.start()
+
     def url(self, schema: str, database: str = OWNER, user: str = OWNER) -> str:
         """The URL of a tape."""
         return f"postgresql://{user}@/{database}?host={self.folder}&schema={schema}"
