@@ -12,7 +12,6 @@ from adapters.control.guard import Refused
 from adapters.control.page import page
 from adapters.control.run_port import RunPort
 
-BODY_BYTES: Final = 4_096
 MOST_ROWS: Final = 1_000
 LONGEST_WAIT_S: Final = 120.0
 
@@ -70,17 +69,20 @@ def control_app(run: RunPort, version: str) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         responses=_REFUSALS,
         generate_unique_id_function=lambda route: route.name,
-        max_body_size=BODY_BYTES,
     )
     _reads(app, run)
     _pages(app, run)
     _commands(app, run)
     _refusals(app)
 
+    drawn = ""
+
     @app.get("/", include_in_schema=False)
     async def describe() -> HTMLResponse:
         """This page."""
-        return HTMLResponse(page(app.openapi()))
+        nonlocal drawn
+        drawn = drawn or page(app.openapi())
+        return HTMLResponse(drawn)
 
     return app
 
@@ -235,5 +237,4 @@ _KNOWN: Final = {
     400: ("the body cannot be read", "the body", "send a JSON object, or no body at all"),
     404: ("there is nothing at this path", "the path", "GET / describes what there is"),
     405: ("this path does not take this method", "the method", "GET / describes what there is"),
-    413: (f"the body has more than {BODY_BYTES} bytes", "the body", "send a small JSON object, or none"),
 }

@@ -24,6 +24,9 @@ READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 MOST_AT_ONCE: Final = 32
 """Further requests are refused, not queued: the run comes first."""
 
+BODY_BYTES: Final = 4_096
+"""No request needs more."""
+
 HEADERS: Final = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
@@ -126,6 +129,7 @@ class Guard:
             )
         if method not in READS or not self._open_reads:
             self._check_token(headers.get("authorization", ""))
+        _check_body(headers)
         if self._under_way > MOST_AT_ONCE:
             raise Refused(
                 503,
@@ -154,6 +158,20 @@ class Guard:
                 "send `Authorization: Bearer TOKEN` with the run's PAPERTAPE_CONTROL__TOKEN",
                 (("www-authenticate", "Bearer"),),
             )
+
+
+def _check_body(headers: Mapping[str, str]) -> None:
+    """Refuse a body that is too large, before any of it is read; the server reads no more than it says."""
+    if "transfer-encoding" in headers:
+        raise Refused(411, "a body must say its length", "the body", "send it with Content-Length")
+    if int(headers.get("content-length", "0")) > BODY_BYTES:
+        raise Refused(
+            413,
+            f"the body has more than {BODY_BYTES} bytes",
+            "the body",
+            "send a small JSON object, or none",
+            (("connection", "close"),),
+        )
 
 
 def _headers(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

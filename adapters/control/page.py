@@ -1,10 +1,12 @@
 """The API's page, drawn from its OpenAPI description: no script, no address outside it."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
 
 _REF: Final = "#/components/schemas/"
 
@@ -16,10 +18,12 @@ def page(openapi: Mapping[str, Any]) -> str:
         for path, methods in openapi["paths"].items()
         for method, operation in methods.items()
     ]
+    everywhere = _everywhere(operations)
     return _template().render(
         info=openapi["info"],
+        refusals=[(status, answer["description"]) for status, answer in sorted(everywhere.items())],
         groups=[
-            (tag, heading, [_shown(one) for one in operations if tag in one["tags"]])
+            (tag, heading, [_shown(one, everywhere) for one in operations if tag in one["tags"]])
             for tag, heading in (("see", "See"), ("order", "Order"))
         ],
         schemas=[_schema(name, one) for name, one in sorted(openapi["components"]["schemas"].items())],
@@ -35,11 +39,26 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["kind"] = _kind
+    environment.filters.update(kind=_kind, code=_code)
     return environment.get_template("page.html.j2")
 
 
-def _shown(operation: Mapping[str, Any]) -> dict[str, Any]:
+def _everywhere(operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the answers that every operation may give: they are told once."""
+    first, *others = (operation["responses"] for operation in operations)
+    return {
+        status: answer
+        for status, answer in first.items()
+        if status >= "400" and all(one.get(status) == answer for one in others)
+    }
+
+
+def _code(text: str) -> Markup:
+    """Return text whose `words` between backticks are set as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S704 - escaped before
+
+
+def _shown(operation: Mapping[str, Any], everywhere: Mapping[str, Any]) -> dict[str, Any]:
     parameters = [
         {
             "name": one["name"],
@@ -51,8 +70,13 @@ def _shown(operation: Mapping[str, Any]) -> dict[str, Any]:
         for one in operation.get("parameters", ())
     ]
     answers = [
-        {"status": status, "meaning": one["description"], "schema": _schema_of(one)}
+        {
+            "status": status,
+            "meaning": "" if status == "200" else one["description"],
+            "schema": _schema_of(one),
+        }
         for status, one in sorted(operation["responses"].items())
+        if status not in everywhere
     ]
     return {
         **{name: operation[name] for name in ("method", "path")},

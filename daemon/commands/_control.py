@@ -81,6 +81,7 @@ class Control:
         self._vitals_due_s = 0.0
         self._guard: Guard | None = None
         self._ordered_s: float | None = None
+        self._failed = False
 
     # --- on the run's event loop ---
 
@@ -93,10 +94,15 @@ class Control:
 
     def see(self, batches: "Sequence[BatchRecord]") -> None:
         """Publish what is so after these batches; a sink."""
-        if batches:
-            self._newest = batches[-1]
-        self._commands.see(batches)
-        self._publish()
+        try:
+            if batches:
+                self._newest = batches[-1]
+            self._commands.see(batches)
+            self._publish()
+        except Exception:  # noqa: BLE001 - a run must not end because nobody could be told of it
+            if not self._failed:
+                structlog.get_logger().exception("sink_failed", sink="control")
+            self._failed = True
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -112,6 +118,7 @@ class Control:
         try:
             yield
         finally:
+            self._commands.end()
             await asyncio.to_thread(self._server.stop)
             self._readers.shutdown(wait=False, cancel_futures=True)
 
@@ -119,7 +126,7 @@ class Control:
         """Return the API in numbers."""
         found: dict[str, dict[tuple[str, ...], float]] = {}
         if self._guard is not None:
-            found["control_requests_total"] = {key: float(n) for key, n in self._guard.counts.copy().items()}
+            found["control_requests_total"] = {key: float(n) for key, n in dict(self._guard.counts).items()}
         if self._ordered_s is not None:
             found["control_last_command_timestamp_seconds"] = {(): self._ordered_s}
         return found

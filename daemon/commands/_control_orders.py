@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -44,11 +45,6 @@ class Commands:
         self.shown: tuple[a.Ordered, ...] = ()
         """The newest first; never changed, only replaced."""
 
-    @property
-    def waiting(self) -> int:
-        """How many wait for their minute."""
-        return sum(one.said.status == "waiting" for one in self._given)
-
     async def give(self, command: a.CommandName, by: str, asked: datetime, wait_seconds: float) -> a.Ordered:
         """Let a command in; return it when it is done, or after the wait.
 
@@ -80,9 +76,15 @@ class Commands:
         self._given.append(given)
         self._show()
         structlog.get_logger().info("control command", command=command, by=event.by)
-        if wait_seconds:
-            await asyncio.wait((asyncio.ensure_future(given.settled.wait()),), timeout=wait_seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(given.settled.wait(), wait_seconds)
         return given.said
+
+    def end(self) -> None:
+        """Let nobody wait any longer: the run has ended."""
+        for given in self._given:
+            given.lose()
+        self._show()
 
     def see(self, batches: Sequence[BatchRecord]) -> None:
         """Take batches that are durable; a sink."""
@@ -168,7 +170,7 @@ class _Given:
             self.settled.set()
 
     def lose(self) -> None:
-        """The run ended before its minute came."""
+        """The run ended, perhaps before its minute came: nobody need wait any longer."""
         if self.said.status == "waiting":
             self.said = self.said.model_copy(update={"status": "lost"})
         self.settled.set()
