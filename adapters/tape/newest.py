@@ -87,7 +87,8 @@ def newest_decisions(
     dtype = decision_dtype(json.loads(reader.header()["experts"]))
     found: list[tuple[int, str, np.void]] = []
     universes, scanned = _Universes(reader), 0
-    cells = (before[0], SCANNED_BATCHES + 1)
+    last = before[0] if before[1] else before[0] - 1
+    cells = (last, SCANNED_BATCHES + 1)
     for at, (number, minute, content) in enumerate(reader.rows(_BATCHES, cells)):
         if at >= SCANNED_BATCHES or scanned > SCANNED_BYTES:
             return found, (_whole(reader, number, "batch.number") + 1, 0)

@@ -143,6 +143,58 @@ async def test_a_stop_leaves_a_snapshot_from_which_the_run_goes_on() -> None:
     assert live.committed == list(range(1, 21))
 
 
+async def test_a_snapshot_that_is_asked_for_is_made_between_two_minutes_and_serves_all_who_ask() -> None:
+    live = Played(n_minutes=20)
+    asking: list[asyncio.Task[Snapshot | None]] = []
+
+    def ask(records: Sequence[BatchRecord]) -> None:
+        if records[-1].batch == 7:
+            asking.extend(asyncio.ensure_future(live.live.snapshot()) for _ in range(2))
+
+    live.live._onlookers = Onlookers((live.sink, ask, live.feed.see))
+    early = asyncio.ensure_future(live.live.snapshot())
+    await live.play()
+    assert await early is None, "before the first minute there is nothing to make one of"
+    first, second = await asyncio.gather(*asking)
+    assert first is second
+    assert live.snapshots[0] is first
+    assert [snapshot.batch for snapshot in live.snapshots][1:] == [20]
+    assert live.snapshots[0].batch in {7, 8}
+    replayed, _ = decided(fresh_engine(), [traded(20)])
+    assert [record.digest for record in live.records] == [record.digest for record in replayed]
+
+
+async def test_whoever_waits_for_a_snapshot_hears_that_the_run_has_ended() -> None:
+    live = Played(n_minutes=1)
+    waiting = asyncio.ensure_future(live.live.snapshot())
+    await asyncio.sleep(0)
+    live.stop.set()
+    await live.live.run(live.stop)
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_a_snapshot_that_cannot_be_committed_ends_the_run() -> None:
+    live = Played(n_minutes=20)
+
+    def commit(batches: Sequence[BatchRecord], snapshot: Snapshot | None, _diagnostics: Diagnostics) -> None:
+        if snapshot is not None:
+            raise TapeError("the disk is full")
+
+    asking: list[asyncio.Task[Snapshot | None]] = []
+
+    def ask(_records: Sequence[BatchRecord]) -> None:
+        if not asking:
+            asking.append(asyncio.ensure_future(live.live.snapshot()))
+
+    live.live._commit = commit
+    live.live._onlookers = Onlookers((ask, live.feed.see))
+    with pytest.raises(TapeError, match="disk is full"):
+        await live.play()
+    with pytest.raises(asyncio.CancelledError):
+        await asking[0]
+
+
 async def test_a_command_is_answered_when_it_is_durable() -> None:
     live = Played(n_minutes=20)
 
