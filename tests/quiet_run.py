@@ -124,6 +124,10 @@ class QuietRun(RunPort):
             orders=[],
         )
 
+    async def reload(self, by: str) -> a.ReloadDone:
+        self.asked.append(("reload", by))
+        return a.ReloadDone(result="unchanged", changed=[], problems=[])
+
     async def snapshot(self) -> a.SnapshotMade:
         return a.SnapshotMade(batch=1, minute=NOW)
 

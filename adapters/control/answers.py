@@ -311,6 +311,14 @@ class SnapshotMade(Answer):
     minute: datetime
 
 
+class ReloadDone(Answer):
+    """What came of reading the settings again; refused ones change nothing, the old ones go on."""
+
+    result: Literal["applied", "rejected", "unchanged"]
+    changed: list[str] = Field(description="Settings that are others now, as `section.field`.")
+    problems: list[str] = Field(description="Why the file was rejected, each with its place.")
+
+
 class Asked(BaseModel):
     """Who asks; may be left out."""
 

@@ -162,6 +162,14 @@ def _commands(app: FastAPI, run: RunPort) -> None:
     for name, meaning in meanings.items():
         _command(app, run, name, meaning)
 
+    @app.post("/api/reload", tags=["order"], dependencies=[Security(_BEARER)], responses=_CONFLICT)
+    async def reload(who: Who = None) -> a.ReloadDone:
+        """Read the settings file again, and apply it whole or reject it whole.
+
+        The answer comes when it is in force; a change of what decides waits for its minute.
+        """
+        return await run.reload(who.by if who else "")
+
     @app.post("/api/snapshot", tags=["order"], dependencies=[Security(_BEARER)], responses=_CONFLICT)
     async def snapshot() -> a.SnapshotMade:
         """Put a snapshot of the run's state on the tape now: a start after a kill begins there."""
@@ -169,7 +177,7 @@ def _commands(app: FastAPI, run: RunPort) -> None:
 
 
 _CONFLICT: Final[dict[int | str, dict[str, Any]]] = {
-    409: {"model": a.Problems, "description": "The run is not so far yet."}
+    409: {"model": a.Problems, "description": "The run cannot do that, or is not so far yet."}
 }
 
 

@@ -37,23 +37,27 @@ class ControlClient:
         given = {name: value for name, value in parameters.items() if value is not None}
         return self._ask("GET", f"{path}?{urlencode(given)}" if given else path, None)
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def post(
+        self, path: str, body: Mapping[str, Any] | None = None, timeout_s: float = TIMEOUT_S
+    ) -> dict[str, Any]:
         """Change something.
 
         Raises:
             ControlError: As `get`.
             ControlUnreachableError: As `get`.
         """
-        return self._ask("POST", path, body)
+        return self._ask("POST", path, body, timeout_s)
 
-    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _ask(
+        self, method: str, path: str, body: Mapping[str, Any] | None, timeout_s: float = TIMEOUT_S
+    ) -> dict[str, Any]:
         headers = {"accept": "application/json"}
         if self.token is not None:
             headers["authorization"] = f"Bearer {self.token}"
         content = None
         if body is not None:
             content, headers["content-type"] = json.dumps(body).encode(), "application/json"
-        connection = self._connection()
+        connection = self._connection(timeout_s)
         try:
             connection.request(method, path, content, headers)
             answer = connection.getresponse()
@@ -70,7 +74,7 @@ class ControlClient:
             connection.close()
         return self._read(status, text)
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         parts = urlsplit(self.url)
         try:
             port = parts.port
@@ -79,7 +83,7 @@ class ControlClient:
         if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
             raise ControlError(f"--url: {self.url!r} is no address such as http://127.0.0.1:9478")
         if parts.scheme == "http":
-            return http.client.HTTPConnection(parts.hostname, port, timeout=TIMEOUT_S)
+            return http.client.HTTPConnection(parts.hostname, port, timeout=timeout_s)
         context = ssl.create_default_context()
         if self.ca_file is not None:
             try:
@@ -88,7 +92,7 @@ class ControlClient:
                 raise ControlError(
                     f"{self.ca_file} holds no certificate that can be read: {error}"
                 ) from error
-        return http.client.HTTPSConnection(parts.hostname, port, timeout=TIMEOUT_S, context=context)
+        return http.client.HTTPSConnection(parts.hostname, port, timeout=timeout_s, context=context)
 
     def _untrusted(self, error: ssl.SSLError) -> str:
         if isinstance(error, ssl.SSLCertVerificationError):

@@ -42,5 +42,8 @@ class RunPort(Protocol):
     async def order(self, command: a.CommandName, by: str, wait_seconds: float) -> a.Ordered:
         """Let a command in before the next minute; return it when it is done, or after the wait."""
 
+    async def reload(self, by: str) -> a.ReloadDone:
+        """Read the settings again; return what came of it when it is in force."""
+
     async def snapshot(self) -> a.SnapshotMade:
         """Make a snapshot now."""

@@ -1,6 +1,6 @@
 """Pages of what a tape holds, newest first, for whoever looks at a run while it is written.
 
-A place on the tape is (batch, position in it). A page holds what lies before a place.
+A spot on the tape is (batch, position in it). A page holds what lies before a spot.
 """
 
 import json
@@ -20,9 +20,9 @@ from adapters.tape.statements import between
 from adapters.tape.universe import Universe
 from daemon.events import Fill, Order, OrderEnd, UniverseChanged, decision_dtype
 
-Place = tuple[int, int]
+Spot = tuple[int, int]
 
-END: Final[Place] = (2**62, 0)
+END: Final[Spot] = (2**62, 0)
 """Behind everything."""
 
 FATE_BATCHES: Final = 130
@@ -53,9 +53,9 @@ class Fate:
 
 
 def newest_orders(
-    reader: TapeReader, before: Place, limit: int, instrument: str | None = None
-) -> tuple[list[Fate], Place | None]:
-    """Return the newest orders before a place, newest first, and the place for the next page."""
+    reader: TapeReader, before: Spot, limit: int, instrument: str | None = None
+) -> tuple[list[Fate], Spot | None]:
+    """Return the newest orders before a spot, newest first, and the spot for the next page."""
     rows, following = _page(reader, schema.paper_order, before, limit, instrument)
     if not rows:
         return [], None
@@ -70,17 +70,17 @@ def newest_orders(
 
 
 def newest_fills(
-    reader: TapeReader, before: Place, limit: int, instrument: str | None = None
-) -> tuple[list[Fill], Place | None]:
-    """Return the newest fills and bookings before a place alike."""
+    reader: TapeReader, before: Spot, limit: int, instrument: str | None = None
+) -> tuple[list[Fill], Spot | None]:
+    """Return the newest fills and bookings before a spot alike."""
     rows, following = _page(reader, schema.fill, before, limit, instrument)
     return _items(reader, schema.fill, rows), following
 
 
 def newest_decisions(
-    reader: TapeReader, before: Place, limit: int, instrument: str | None = None
-) -> tuple[list[tuple[int, str, np.void]], Place | None]:
-    """Return the newest (epoch minute, instrument, row of the decision dtype) before a place alike.
+    reader: TapeReader, before: Spot, limit: int, instrument: str | None = None
+) -> tuple[list[tuple[int, str, np.void]], Spot | None]:
+    """Return the newest (epoch minute, instrument, row of the decision dtype) before a spot alike.
 
     A page of one instrument may be empty and have a next one: so far it looked back.
     """
@@ -123,9 +123,9 @@ class _Universes:
 
 
 def _page(
-    reader: TapeReader, table: Table, before: Place, limit: int, instrument: str | None
-) -> tuple[list[tuple[Any, ...]], Place | None]:
-    """Return rows of a table in order from the newest on, and the place for the next page."""
+    reader: TapeReader, table: Table, before: Spot, limit: int, instrument: str | None
+) -> tuple[list[tuple[Any, ...]], Spot | None]:
+    """Return rows of a table in order from the newest on, and the spot for the next page."""
     cells = before if instrument is None else (*before, instrument)
     statement = _BEFORE[table.name] + ("" if instrument is None else _ONE) + _NEWEST_FIRST
     rows = reader.fetch(statement, (*cells, limit + 1))

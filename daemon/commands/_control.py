@@ -19,7 +19,7 @@ from adapters.control.app import control_app
 from adapters.control.guard import Guard, Refused
 from adapters.control.server import ControlServer
 from adapters.host.log import MASK, PASSWORD_IN_URL
-from adapters.tape.newest import END, Place, newest_decisions, newest_fills, newest_orders
+from adapters.tape.newest import END, Spot, newest_decisions, newest_fills, newest_orders
 from adapters.tape.reader import TapeReader
 from daemon import __version__
 from daemon.commands._control_orders import Commands
@@ -41,6 +41,7 @@ from daemon.settings import Settings, is_loopback
 
 if TYPE_CHECKING:
     from daemon.commands._live import Session
+    from daemon.commands._reload import Reloaded
     from daemon.events import BatchRecord
     from daemon.ports import LiveClock
 
@@ -51,6 +52,8 @@ PATIENCE_S: Final = 10.0
 """A run that does not take an order over in so long hangs."""
 
 SNAPSHOT_S: Final = 60.0
+RELOAD_S: Final = 150.0
+"""A change of what decides waits for its minute, which may wait for bars."""
 LOOPBACK_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 Answer = TypeVar("Answer")
@@ -82,6 +85,7 @@ class Control:
         self._guard: Guard | None = None
         self._ordered_s: float | None = None
         self._failed = False
+        self._reloading: set[asyncio.Task[Reloaded]] = set()
 
     # --- on the run's event loop ---
 
@@ -179,21 +183,21 @@ class Control:
     async def orders(self, before: str | None, limit: int, instrument: str | None) -> a.Orders:
         """Return orders of the tape."""
         found, following = await self._read(
-            lambda reader: newest_orders(reader, _place(before), limit, instrument)
+            lambda reader: newest_orders(reader, _spot(before), limit, instrument)
         )
         return a.Orders(orders=[order_of(one) for one in found], before=_said(following))
 
     async def fills(self, before: str | None, limit: int, instrument: str | None) -> a.Fills:
         """Return fills of the tape."""
         found, following = await self._read(
-            lambda reader: newest_fills(reader, _place(before), limit, instrument)
+            lambda reader: newest_fills(reader, _spot(before), limit, instrument)
         )
         return a.Fills(fills=[fill_of(one) for one in found], before=_said(following))
 
     async def decisions(self, before: str | None, limit: int, instrument: str | None) -> a.Decisions:
         """Return decisions of the tape."""
         found, following = await self._read(
-            lambda reader: newest_decisions(reader, _place(before), limit, instrument)
+            lambda reader: newest_decisions(reader, _spot(before), limit, instrument)
         )
         return a.Decisions(decisions=[decision_of(*one) for one in found], before=_said(following))
 
@@ -205,6 +209,22 @@ class Control:
         )
         self._ordered_s = self._clock.epoch_s()
         return ordered
+
+    async def reload(self, by: str) -> a.ReloadDone:
+        """Read the settings again."""
+        reloader = self._session.reloader
+        if reloader is None:
+            raise Refused(409, "this run reads no settings again", "the run", "start it with `papertape run`")
+
+        async def reloading() -> "Reloaded":
+            # Once begun it is not given up, whoever asked for it has gone or not.
+            task = asyncio.ensure_future(reloader.reload(f"control {by}".strip()))
+            self._reloading.add(task)
+            task.add_done_callback(self._reloading.discard)
+            return await asyncio.shield(task)
+
+        done = await self._in_run(reloading(), RELOAD_S)
+        return a.ReloadDone(result=done.result, changed=list(done.changed), problems=list(done.problems))
 
     async def snapshot(self) -> a.SnapshotMade:
         """Make a snapshot now."""
@@ -253,12 +273,12 @@ def _ending() -> Refused:
     return Refused(503, "the run is ending", "the run", "ask again when it runs")
 
 
-def _place(before: str | None) -> Place:
+def _spot(before: str | None) -> Spot:
     if before is None:
         return END
     batch, _, position = before.partition(".")
     return int(batch), int(position)
 
 
-def _said(place: Place | None) -> str | None:
-    return None if place is None else f"{place[0]}.{place[1]}"
+def _said(spot: Spot | None) -> str | None:
+    return None if spot is None else f"{spot[0]}.{spot[1]}"

@@ -14,6 +14,9 @@ from adapters.files.settings_file import read_settings
 from daemon.commands._control_start import token_of
 
 POLL_S: Final = 0.25
+RELOAD_S: Final = 180.0
+"""Longer than the API itself waits for a reload."""
+
 UNSPECIFIED: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
 
 
@@ -38,8 +41,7 @@ def carried_out(
     client: ControlClient, name: str, by: str | None, wait_s: float, *, say: bool
 ) -> dict[str, Any]:
     """Give a command, and return what became of it, at the latest after the wait."""
-    who = re.sub(r"[^A-Za-z0-9_.@ -]", "", by if by is not None else f"ctl {_user()}")[:64]
-    answer = client.post(f"/api/{name}", {"by": who})
+    answer = client.post(f"/api/{name}", {"by": who_asks(by)})
     deadline_s = time.monotonic() + wait_s
     told = ""
     while answer["status"] in {"waiting", "closing"} and time.monotonic() < deadline_s:
@@ -55,6 +57,11 @@ WAITS: Final = {
     "waiting": "it enters before the next minute ...",
     "closing": "it is on the tape; positions close at the next open ...",
 }
+
+
+def who_asks(by: str | None) -> str:
+    """Return what the tape and the log are told of who asks."""
+    return re.sub(r"[^A-Za-z0-9_.@ -]", "", by if by is not None else f"ctl {_user()}")[:64]
 
 
 def _user() -> str:

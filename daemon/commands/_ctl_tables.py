@@ -182,6 +182,13 @@ def _snapshot(a: Answer) -> list[Table | Text]:
     return [Text(f"snapshot after batch {a['batch']:,}, {_minute(a['minute'])}")]
 
 
+def _reload(a: Answer) -> list[Table | Text]:
+    told = [("settings", a["result"])]
+    told += [("changed", one) for one in a["changed"]]
+    told += [("problem", one) for one in a["problems"]]
+    return [_facts(told)]
+
+
 DRAWN: Final[Mapping[str, Callable[[Answer], list[Table | Text]]]] = {
     "status": _status,
     "positions": _positions,
@@ -192,6 +199,7 @@ DRAWN: Final[Mapping[str, Callable[[Answer], list[Table | Text]]]] = {
     "settings": _settings,
     "ordered": _ordered,
     "snapshot": _snapshot,
+    "reload": _reload,
 }
 
 

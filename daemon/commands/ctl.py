@@ -155,6 +155,19 @@ _order("flatten", "Close every position at the next open, and enter nothing unti
 
 
 @command.command()
+@click.option("--by", help="Who asks; it stands in the log. Default: the user's name.")
+@_reaching
+def reload(client: "ControlClient", by: str | None, *, as_json: bool) -> None:
+    """Read the run's settings file again; it is applied whole or rejected whole (exit code 2)."""
+    from daemon.commands._ctl import RELOAD_S, who_asks
+
+    answer = client.post("/api/reload", {"by": who_asks(by)}, RELOAD_S)
+    _show(answer, as_json=as_json, name="reload")
+    if answer["result"] == "rejected":
+        raise click.exceptions.Exit(2)
+
+
+@command.command()
 @_reaching
 def snapshot(client: "ControlClient", *, as_json: bool) -> None:
     """Put a snapshot of the run's state on its tape now: a start after a kill begins there."""

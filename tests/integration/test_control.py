@@ -152,6 +152,24 @@ def test_a_person_sees_a_run_and_orders_it_about_from_a_terminal(job: Job, tmp_p
         assert "Does `papertape run` run there" in gone.stderr
 
 
+def test_a_person_has_the_settings_read_again(job: Job, tmp_path: Path) -> None:
+    with controlled(job, tmp_path) as run:
+        config = tmp_path / "live.yaml"
+        text = config.read_text(encoding="utf-8")
+        told = json.loads(text)
+        told["policy"]["max_weight"] = 0.25
+        config.write_text(json.dumps(told), encoding="utf-8")
+        # The file is watched too: whoever comes second finds nothing to change.
+        assert run.said("reload", "--by", "ann")["result"] in {"applied", "unchanged"}
+        assert run.said("settings")["policy"]["max_weight"] == 0.25
+        config.write_text(text.replace('"max_weight"', '"most_weight"'), encoding="utf-8")
+        rejected = run.ctl("reload")
+        assert rejected.returncode == 2
+        assert "policy.most_weight" in rejected.stdout
+        assert run.said("settings")["policy"]["max_weight"] == 0.25
+        assert ended(run) == []
+
+
 def test_schemathesis_finds_nothing(job: Job, tmp_path: Path) -> None:
     with controlled(job, tmp_path) as run:
         folder = tmp_path / "schemathesis"

@@ -11,7 +11,7 @@ from adapters.control import guard as guard_module
 from adapters.control.guard import MOST_AT_ONCE, Guard
 from tests.quiet_run import LOOPBACK, TOKEN, Api, quiet_api
 
-ORDERS = ("pause", "resume", "freeze", "flatten", "snapshot")
+ORDERS = ("pause", "resume", "freeze", "flatten", "reload", "snapshot")
 
 
 @pytest.fixture(scope="module")

@@ -284,7 +284,7 @@ def test_a_run_says_at_once_that_its_api_must_not_be_open_to_the_world(
 def test_the_identity_of_a_run_has_nothing_of_its_api() -> None:
     other = Settings(control=ControlSettings(enabled=True, port=1, token=SecretStr(TOKEN)))
     assert other.identity_json() == Settings().identity_json()
-    assert TOKEN not in other.canonical_json()
+    assert TOKEN not in other.model_dump_json()
 
 
 def test_its_families_are_known() -> None:
