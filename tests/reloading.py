@@ -77,12 +77,12 @@ class Reloaded:
 
     @asynccontextmanager
     async def running(
-        self, first: int = FIRST, last: int | None = None
+        self, first: int = FIRST, *, still_s: float = 0.0, patience_s: float = 0.0
     ) -> AsyncIterator[tuple[Session, Reloader]]:
         """Play minutes; after the block the run is stopped and the tape closed, in an orderly way."""
         source = SettingsSource(self.file, Invocation(log_level="error"))
         clock = JumpClock(first * 60_000 + 4_000)
-        feed = FileFeed(bars(), clock, first, last or market().last_minute)
+        feed = FileFeed(bars(), clock, first, market().last_minute)
         stop = asyncio.Event()
         onlookers = Onlookers((self._see(lambda: session), feed.see))
         async with opened(
@@ -96,7 +96,14 @@ class Reloaded:
         ) as session:
             assert session is not None
             reloader = Reloader(
-                source, session.engine, session.live, session.universe, session.meter, SystemClock(), 0.0, 0.0
+                source,
+                session.engine,
+                session.live,
+                session.universe,
+                session.meter,
+                SystemClock(),
+                still_s,
+                patience_s,
             )
             running = asyncio.ensure_future(session.live.run(stop))
             try:

@@ -68,6 +68,7 @@ class Reloader:
 
     Attributes:
         settings: In force.
+        counts: How often what came of it.
         rejected: Whether the file, as it was last read, is not what is in force.
         announced: Makes the context in which each reload happens: who has to hear of it is told.
     """
@@ -94,7 +95,7 @@ class Reloader:
         self._clock = clock
         self._waits = (still_s, patience_s)
         self._one_at_a_time = asyncio.Lock()
-        self._counts = Counter(dict.fromkeys(("applied", "rejected", "unchanged"), 0))
+        self.counts = Counter(dict.fromkeys(("applied", "rejected", "unchanged"), 0))
         self._good_s = clock.epoch_s()
 
     async def reload(self, by: str) -> Reloaded:
@@ -134,13 +135,13 @@ class Reloader:
 
     def shown_by(self, server: "MetricsServer") -> None:
         """Let scrapes see what came of reloads, as it is then."""
-        counted: Series = {(result,): partial(self._counted, result) for result in self._counts}
+        counted: Series = {(result,): partial(self._counted, result) for result in self.counts}
         server.watch("settings_reloads_total", counted)
         server.watch("settings_rejected", {(): lambda: float(self.rejected)})
         server.watch("last_good_reload_timestamp_seconds", {(): lambda: self._good_s})
 
     def _counted(self, result: str) -> float:
-        return float(self._counts[result])
+        return float(self.counts[result])
 
     async def _on_change(self, file: Path) -> None:
         async for _ in other_content(file, self._source.content, self._tell_unwatched):
@@ -203,7 +204,7 @@ class Reloader:
             raise SettingsError([f"the run goes on under other {', '.join(refused)}; restart it"])
 
     def _note(self, done: Reloaded) -> None:
-        self._counts[done.result] += 1
+        self.counts[done.result] += 1
         self.rejected = done.result == "rejected"
         if not self.rejected:
             self._good_s = self._clock.epoch_s()
