@@ -9,9 +9,10 @@ import pytest
 
 from adapters.tape.reader import TapeReader
 from daemon import chain
+from daemon.commands._verify import reproduced
 from daemon.events import SettingsChanged
 from tests.adapters.files.test_settings_watch import config_map
-from tests.integration.command_line import Job, n_batches, papertape, started, wait_for
+from tests.integration.command_line import Job, n_batches, started, wait_for
 from tests.integration.live_exchange import Exchange, simulated_exchange
 
 pytestmark = pytest.mark.slow
@@ -77,13 +78,7 @@ def test_settings_change_under_a_running_daemon_and_under_a_dead_one(mounted: Mo
     with TapeReader(mounted.tape) as reader:
         events = [event for record in reader.batches() for event in map(chain.read_event, record.events)]
         minutes = [record.minute for record in reader.batches()]
+        assert reproduced(reader)
     changed = [event for event in events if isinstance(event, SettingsChanged)]
     assert [json.loads(event.settings_json)["policy"]["notional"] for event in changed] == ["20000", "30000"]
     assert minutes == list(range(minutes[0], minutes[0] + len(minutes)))
-    verified = papertape(["verify", str(mounted.tape)], mounted.tape.parent)
-    assert verified.returncode == 0, verified.stdout
-    mounted.told["labels"] = {**mounted.told["labels"], "horizon_minutes": 20}
-    mounted.publish()
-    refused = papertape(mounted.words, mounted.tape.parent)
-    assert refused.returncode == 2
-    assert "with different settings (labels.horizon_minutes)" in refused.stderr
