@@ -180,7 +180,6 @@ class Session:
         engine: At the tape's end.
         tape_place: Where it is written.
         live: The run.
-        reloader: Reads its settings again, where they have a source.
         models: Watches which version is to trade.
         watcher: What it came to.
         retention: Keeps the tape within its limits.
@@ -190,7 +189,6 @@ class Session:
     """
 
     live: LiveRun
-    reloader: Reloader | None = None
     retention: Retention
     universe: UniverseChanger
     reloader: Reloader | None = None

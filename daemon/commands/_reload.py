@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import structlog
 
@@ -95,19 +95,29 @@ class Reloader:
         self._clock = clock
         self._waits = (still_s, patience_s)
         self._one_at_a_time = asyncio.Lock()
+        self._reloading: set[asyncio.Task[Reloaded]] = set()
         self.counts = Counter(dict.fromkeys(("applied", "rejected", "unchanged"), 0))
         self._good_s = clock.epoch_s()
 
     async def reload(self, by: str) -> Reloaded:
         """Read the settings, and return what came of it when it is in force and durable.
 
+        That may take until the next minute is sealed. Who asks may be cancelled meanwhile: what is begun is
+        done to its end all the same.
+
         Args:
             by: Who asks.
         """
+        reloading = asyncio.create_task(self._reload(by))
+        self._reloading.add(reloading)
+        reloading.add_done_callback(self._reloading.discard)
+        return await asyncio.shield(reloading)
+
+    async def _reload(self, by: str) -> Reloaded:
         async with self._one_at_a_time:
             with self.announced():
                 done = await self._read(by)
-        self._note(done)
+            self._note(done)
         return done
 
     async def _read(self, by: str) -> Reloaded:
@@ -119,16 +129,20 @@ class Reloader:
             done = Reloaded("rejected", by, problems=error.problems)
             self._tell(done)
             return done
+        except Exception as error:  # noqa: BLE001 - the run goes on and hears of later changes, whatever failed
+            structlog.get_logger().exception("settings_reload_failed", by=by)
+            return Reloaded("rejected", by, problems=(f"{type(error).__name__}: {error}",))
 
     @asynccontextmanager
     async def watching(self, hangup: asyncio.Event) -> AsyncIterator[None]:
         """Read the settings again whenever their file changes, or `hangup` is set, while the block runs."""
-        tasks = [asyncio.create_task(self._on_hangup(hangup))]
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._on_hangup(hangup))]
         if self._source.file is not None:
             tasks.append(asyncio.create_task(self._on_change(self._source.file)))
         try:
             yield
         finally:
+            tasks += self._reloading
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

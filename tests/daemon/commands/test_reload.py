@@ -258,3 +258,26 @@ async def until(holds: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.01)
     raise TimeoutError
+
+
+async def test_who_asks_may_leave_and_the_change_is_made_all_the_same(run: Reloaded) -> None:
+    async with run.running() as (session, reloader):
+        settle(run.file, policy={"notional": 20_000}, model={"watch_seconds": 5})
+        asking = asyncio.create_task(reloader.reload("test"))
+        await asyncio.sleep(0)
+        asking.cancel()
+        await until(lambda: reloader.counts["applied"] == 1)
+        assert reloader.settings.policy.notional == 20_000
+        assert session.engine.run.settings == reloader.settings
+
+
+async def test_a_fault_in_taking_settings_over_is_a_refusal_and_later_ones_are_heard(
+    run: Reloaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with run.running() as (session, reloader):
+        settle(run.file, policy={"notional": 20_000})
+        with monkeypatch.context() as broken:
+            broken.setattr(session.universe, "is_asked_by", lambda _: 1 / 0)
+            done = await reloader.reload("test")
+        assert (done.result, done.problems) == ("rejected", ("ZeroDivisionError: division by zero",))
+        assert (await reloader.reload("test")).result == "applied"
