@@ -15,6 +15,9 @@ TAG: Final = "papertape"
 NEW_FOR: Final = "2m"
 """How long a model that begins to trade is marked."""
 
+LABEL_VALUES: Final = 1
+"""Grafana's number of this kind of query."""
+
 Rows = Sequence[tuple[str, Sequence[Panel]]]
 """Titles, and what stands below them."""
 
@@ -101,6 +104,7 @@ def _variables(*, per_expert: bool) -> list[dashboard.DatasourceVariable | dashb
 def _values(name: str, series: str, label: str) -> dashboard.QueryVariable:
     """Return a variable with the values of a label."""
     query: dict[str, object] = {
+        "qryType": LABEL_VALUES,
         "query": f"label_values({series}, {label})",
         "refId": "PrometheusVariableQueryEditor-VariableQuery",
     }

@@ -195,6 +195,8 @@ def _speed() -> list[Panel]:
 
 
 def _tape() -> list[Panel]:
+    outages = f"increase({of('tape_outages_total')}[1h]) or vector(0)"
+    retries = f"increase({of('tape_retries_total')}[1h]) or vector(0)"
     return [
         lines("Tape", "Size of its files, their log included.", "bytes", Query(of("tape_bytes"), "tape")),
         lines("Free space", "On the tape's disk.", "bytes", Query(of("disk_free_bytes"), "free")),
@@ -206,6 +208,7 @@ def _tape() -> list[Panel]:
                 Query(_age(f"last_{what}_timestamp_seconds"), name)
                 for what, name in (("commit", "commit"), ("snapshot", "snapshot"), ("good_reload", "reload"))
             ),
+            width=8,
         ),
         lines(
             "Dropped",
@@ -214,6 +217,15 @@ def _tape() -> list[Panel]:
             Query(f"increase({of('sink_drops_total')}[1h])", "sink {{sink}}"),
             Query(f"increase({of('diagnostics_dropped_total')}[1h])", "diagnostics"),
             style="stacked",
+            width=8,
+        ),
+        lines(
+            "Outages of the tape's server",
+            "An hour, and how often it was tried again; none where the tape is a file.",
+            "none",
+            Query(outages, "outages"),
+            Query(retries, "tries"),
+            width=8,
         ),
     ]
 

@@ -155,6 +155,14 @@ def _trades() -> list[Panel]:
             style="stacked",
         ),
         banded(edge, "low", "high"),
+        lines(
+            "Newest round trip of each instrument",
+            "What it came to after costs, over what was opened.",
+            "percentunit",
+            Query(of("instrument_last_trade_return_ratio"), "{{instrument}}"),
+            width=24,
+            steps=ABOVE_ZERO_IS_GOOD,
+        ),
     ]
 
 

@@ -1,5 +1,6 @@
 """The dashboards that are committed are those of the code, whole and well-formed."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,11 +19,14 @@ def test_what_is_committed_is_what_the_code_makes() -> None:
     assert made == committed, "python -m deploy.grafana"
 
 
-def test_grafanas_own_model_reads_them_and_writes_the_same() -> None:
+def test_the_model_of_grafanas_makers_reads_them_and_writes_the_same() -> None:
     for dashboard in dashboards():
-        again = Dashboard.from_json(dashboard).to_json()
-        assert again["title"] == dashboard["title"]
-        assert len(again["panels"]) == len(dashboard["panels"])  # type: ignore[arg-type]
+        again = json.loads(files.text(Dashboard.from_json(dashboard)))
+        for annotation in dashboard["annotations"]["list"]:
+            # What Grafana reads of an annotation and the model does not know.
+            assert annotation.pop("titleFormat")
+            assert annotation.pop("step")
+        assert again == dashboard
 
 
 def test_queries_select_only_what_is_served() -> None:
