@@ -39,7 +39,7 @@ COMMAND_LINES: tuple[str, ...] = (
     "simulate --minutes 10 --speed 100000 --port 0",
 )
 
-NEED_A_VENUE: frozenset[tuple[str, ...]] = frozenset((("health",), ("record",), ("run",)))
+NEED_A_VENUE: frozenset[tuple[str, ...]] = frozenset((("health",), ("notify", "test"), ("record",), ("run",)))
 """Commands that do nothing without a venue, or a run on it: their own tests run them, on loopback."""
 
 NEED_A_RUN: frozenset[str] = frozenset({"ctl"})

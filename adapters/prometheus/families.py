@@ -270,7 +270,7 @@ FAMILIES: Final = (
     Family("tape_retries_total", "counter", "How often a tape's server that was away was tried again."),
     Family(TAPE_BYTES, "gauge", "Size of the tape's files, as of the scrape."),
     Family(DISK_FREE_BYTES, "gauge", "Free space on the tape's disk, as of the scrape."),
-    Family(SINK_DROPS, "counter", "Groups of batches that a sink failed to take.", ("sink",)),
+    Family(SINK_DROPS, "counter", "Groups of batches, or messages, that a sink failed to take.", ("sink",)),
 )
 
 

@@ -93,6 +93,10 @@ class MetricsServer(Collector):
         """Ask these at each scrape too: a family's series by their label values."""
         self._probes[name] = series
 
+    def watch_also(self, name: str, series: Series) -> None:
+        """Ask these at each scrape beside those of the family that are asked already."""
+        self._probes[name] = {**self._probes.get(name, {}), **series}
+
     def publish(self, figures: Figures) -> None:
         """Let scrapes see these figures, all of them at once, and nothing of the ones before.
 

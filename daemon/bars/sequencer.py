@@ -145,11 +145,10 @@ class Sequencer:
         """By feed, what came of its frames."""
         return self._streams.frames
 
-    def is_silent(self, now_ms: int) -> bool:
-        """Say whether instruments are in session and no stream delivers any of them."""
+    def in_session(self, now_ms: int) -> Mapping[str, tuple[int, int]]:
+        """Return by feed how many of its instruments are in session, and how many of those are lost."""
         minute = now_ms // MINUTE_MS
-        lost = [self._streams.is_lost(lane.name) for lane in self._lanes if minute in lane.minutes]
-        return bool(lost) and all(lost)
+        return self._streams.lost_among(lane.name for lane in self._lanes if minute in lane.minutes)
 
     def overdue_ms(self, now_ms: int) -> int:
         """Return how long ago the next minute to seal ended; below 0 before its end."""

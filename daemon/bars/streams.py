@@ -59,6 +59,15 @@ class Streams:
         """Say whether its stream does not deliver an instrument."""
         return self._feed_of[instrument].is_lost(instrument)
 
+    def lost_among(self, instruments: Iterable[str]) -> Mapping[str, tuple[int, int]]:
+        """Return by feed how many of these instruments it brings, and how many of those are lost."""
+        found = dict.fromkeys(self._live, (0, 0))
+        for name in instruments:
+            live = self._feed_of[name]
+            n, lost = found[live.feed]
+            found[live.feed] = n + 1, lost + live.is_lost(name)
+        return found
+
     @property
     def heard_ms(self) -> Mapping[str, int]:
         """By feed, when anything last came; at first when it was first listened to."""

@@ -21,6 +21,7 @@ from daemon.commands._control_start import control_of
 from daemon.commands._health import beating, committing, health_of, served
 from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart, names_by_venue
+from daemon.commands._notify import notifying
 from daemon.commands._outages import outlasting
 from daemon.commands._reload import Reloader
 from daemon.commands._retention import Retention, retention_of
@@ -86,8 +87,17 @@ async def run_live(
     health = health or health_of(settings, place)
     async with (
         attended(health) as attendant,
+        notifying(settings, health, clock, server) as notifier,
         opened(
-            settings, model_uri, make_feed, clock, place, stop=stop, server=server, health=health
+            settings,
+            model_uri,
+            make_feed,
+            clock,
+            place,
+            stop=stop,
+            onlookers=notifier.joined(LOGGED),
+            server=server,
+            health=health,
         ) as session,
     ):
         if session is not None:
@@ -95,6 +105,7 @@ async def run_live(
             async with session.reloading(source, hangup, server):
                 if session.reloader is not None:
                     session.reloader.announced = attendant.reloading
+                notifier.attend(session)
                 await session.live.run(stop)
             log, engine = structlog.get_logger(), session.engine
             log.info("stopped", minute=engine.minute, batch=engine.batch, tasks=len(asyncio.all_tasks()))

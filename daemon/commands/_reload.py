@@ -70,6 +70,7 @@ class Reloader:
         settings: In force.
         counts: How often what came of it.
         rejected: Whether the file, as it was last read, is not what is in force.
+        heard_by: Are told what came of each reload.
         announced: Makes the context in which each reload happens: who has to hear of it is told.
     """
 
@@ -86,6 +87,7 @@ class Reloader:
     ) -> None:
         self.settings = source.settings
         self.rejected = False
+        self.heard_by: list[Callable[[Reloaded], None]] = []
         self.announced: Callable[[], AbstractContextManager[None]] = nullcontext
         self._source = source
         self._engine = engine
@@ -118,6 +120,8 @@ class Reloader:
             with self.announced():
                 done = await self._read(by)
             self._note(done)
+            for hear in self.heard_by:
+                hear(done)
         return done
 
     async def _read(self, by: str) -> Reloaded:

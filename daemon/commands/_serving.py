@@ -170,7 +170,7 @@ def serving(
 def feed_for(server: "MetricsServer", meter: "Meter", clock: "WallClock") -> Feed:
     """Return what carries a run's figures to the server, having carried the first."""
     feed = Feed(server, meter, clock)
-    server.watch("sink_drops_total", {(SINK,): lambda: float(feed.drops)})
+    server.watch_also("sink_drops_total", {(SINK,): lambda: float(feed.drops)})
     feed.publish()
     return feed
 

@@ -55,10 +55,12 @@ class ModelWatch:
 
     Attributes:
         offered: Bundles by version, for the tape to keep with the event that brings them in.
+        heard_by: Are told of each version that is refused, with the reason.
     """
 
     def __init__(self, engine: Engine, place: Place, settings: Settings, uri: str) -> None:
         self.offered: Mapping[str, Files] = {}
+        self.heard_by: list[Callable[[str, str], None]] = []
         self._engine = engine
         self._place = place
         self._uri = uri
@@ -152,6 +154,8 @@ class ModelWatch:
 
     def _refuse(self, version: str, reason: str) -> None:
         self._results["refused"] += 1
+        for hear in self.heard_by:
+            hear(version, reason)
         _log().warning("model refused", model=version, trades=self._engine.run.model.version, reason=reason)
 
     def _prepared(self) -> ModelChanged | None:

@@ -140,10 +140,11 @@ class Health:
 
     def _look_at_feeds(self, live: LiveRun, now_ms: int) -> Check:
         sequencer = live.sequencer
-        if not sequencer.is_silent(now_ms):
+        in_session = sequencer.in_session(now_ms).values()
+        if sum(n for n, _ in in_session) == sum(lost for _, lost in in_session) > 0:
+            self._silent_from_ms = now_ms if self._silent_from_ms is None else self._silent_from_ms
+        else:
             self._silent_from_ms = None
-        elif self._silent_from_ms is None:
-            self._silent_from_ms = now_ms
         silent_s = 0.0 if self._silent_from_ms is None else (now_ms - self._silent_from_ms) / 1000
         overdue_s = sequencer.overdue_ms(now_ms) / 1000
         if silent_s > self._rules.stale_seconds:

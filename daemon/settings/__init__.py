@@ -41,6 +41,7 @@ from daemon.settings.learning import (
 )
 from daemon.settings.live import FeedsSettings, SealingSettings, VenueFeedSettings
 from daemon.settings.market import BarsSettings, InstrumentSettings, RunSettings, UniverseSettings
+from daemon.settings.notify import NoticeKind, NotifySettings
 from daemon.settings.outside import LogSettings, MetricsSettings, MqttSettings, TapeSettings
 from daemon.settings.section import RELOAD_IN_WORDS, Bps, Reload, Section, Share, Venue
 from daemon.settings.stored import upgraded
@@ -73,6 +74,8 @@ __all__ = [
     "MetricsSettings",
     "ModelSettings",
     "MqttSettings",
+    "NoticeKind",
+    "NotifySettings",
     "OnlineSettings",
     "PolicySettings",
     "PredictionDriftAlarm",
@@ -99,7 +102,9 @@ __all__ = [
 ]
 
 
-OUTSIDE: Final = frozenset(("control", "feeds", "health", "log", "metrics", "model", "mqtt", "sealing"))
+OUTSIDE: Final = frozenset(
+    ("control", "feeds", "health", "log", "metrics", "model", "mqtt", "notify", "sealing")
+)
 """Sections that are no part of what a run is: where its model, its record and its listeners are, and how live
 bars come and are sealed (what was sealed stands on the tape)."""
 
@@ -130,6 +135,7 @@ class Settings(Section):
     metrics: MetricsSettings = MetricsSettings()
     health: HealthSettings = HealthSettings()
     mqtt: MqttSettings = MqttSettings()
+    notify: NotifySettings = NotifySettings()
     control: ControlSettings = ControlSettings()
     log: LogSettings = LogSettings()
 

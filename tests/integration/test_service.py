@@ -17,6 +17,7 @@ from tests.integration.command_line import REPOSITORY, Job, n_batches, settings_
 from tests.integration.live_exchange import simulated_exchange
 from tests.integration.test_outside_experts import MODULE, TRAIN, install
 from tests.listening_manager import ListeningManager
+from tests.webhooks import Webhook
 
 HANGING = (
     MODULE.replace("{feature}", "return_60")
@@ -78,6 +79,8 @@ def test_a_service_is_ready_when_warm_and_its_watchdog_starves_while_the_engine_
         "metrics": {"enabled": True, "port": port},
     }
     with (
+        Webhook() as webhook,
+        Webhook(hangs=True) as hanging,
         ListeningManager(tmp_path / "notify") as manager,
         simulated_exchange(hanging_job, tmp_path, **sections) as exchange,
         started(
@@ -87,6 +90,7 @@ def test_a_service_is_ready_when_warm_and_its_watchdog_starves_while_the_engine_
             WATCHDOG_USEC=str(WATCHDOG_S * 1_000_000),
             PYTHONPATH=f"{hanging_job.folder / 'site'}{os.pathsep}{REPOSITORY}",
             HANG=str(hang),
+            PAPERTAPE_NOTIFY__URLS=f"{webhook.address} {hanging.address}",
         ) as process,
     ):
         log = tmp_path / "stderr.txt"
@@ -99,6 +103,8 @@ def test_a_service_is_ready_when_warm_and_its_watchdog_starves_while_the_engine_
         assert any(line.startswith("EXTEND_TIMEOUT_USEC=") for line in before)
         assert wait_for(process, lambda: asked(port, "/readyz")[0] == 200), asked(port, "/readyz")
         manager.wait_for("WATCHDOG=1", 3)
+
+        webhook.wait(lambda titles: titles == ["papertape test: started"])
 
         process.send_signal(signal.SIGHUP)
         manager.wait_for("READY=1", 2)
@@ -118,13 +124,18 @@ def test_a_service_is_ready_when_warm_and_its_watchdog_starves_while_the_engine_
         assert manager.lines[-1].startswith("STATUS=engine: in the same step for ")
         assert n_batches(exchange.tape) == decided
 
+        webhook.wait(lambda titles: titles[-1] == "papertape test: no progress")
         hang.unlink()
         manager.wait_for("WATCHDOG=1", fed + 2)
         manager.wait_for("STATUS=equity ")
         assert wait_for(process, lambda: asked(port, "/healthz")[0] == 200)
+        webhook.wait(lambda titles: titles[-1] == "papertape test: over: no progress")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0, log.read_text()
         manager.wait_for("STOPPING=1")
+        webhook.wait(lambda titles: titles[-1] == "papertape test: stopped")
+    assert "secret-token" not in log.read_text(encoding="utf-8")
+    assert hanging.titles[0] == "papertape test: started"
     lines = manager.lines
     assert (lines.count("READY=1"), lines.count("STOPPING=1")) == (2, 1)
     equity = next(line for line in lines if line.startswith("STATUS=equity "))
