@@ -106,7 +106,7 @@ def _change_model(engine: "Engine", beside: Beside, event: ModelChanged) -> None
     if new is None or differences:
         beside.refusals.append(_refusal(engine, model_subject(event.version), "; ".join(differences)))
         return
-    vitals, changes = engine.run.swap(new, engine.minute)
+    vitals, changes = engine.run.swap(new, engine.minute, engine.state.ordinal)
     beside.vitals += vitals
     beside.changes += changes
 

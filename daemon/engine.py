@@ -312,7 +312,7 @@ class Engine:
         settings = self.run.settings.deciding_as(state["settings"])
         self._be_of(tuple(map(Instrument.from_fields, state.get("instruments", ()))))
         if state["model"] != self.run.model.version:
-            self.run.swap(self.library[state["model"]], snapshot.minute)
+            self.run.swap(self.library[state["model"]], snapshot.minute, self.state.ordinal)
         self.run.reconfigure(settings)
         self.state = self.inputs.restore(state["inputs"], history, instruments)
         self.run.restore(state["run"])

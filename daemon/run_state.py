@@ -87,6 +87,7 @@ class RunState:
             len(self.instruments),
             model.horizon_minutes,
             settings.vitals.window_minutes,
+            model.version,
         )
         self.alarms = Alarms()
         self.trades = Trades(model.horizon_minutes, settings.vitals.window_minutes)
@@ -127,17 +128,27 @@ class RunState:
             )
         )
 
-    def swap(self, model: RunModel, minute: int) -> tuple[tuple[VitalChange, ...], tuple[StateChange, ...]]:
+    def swap(
+        self, model: RunModel, minute: int, ordinal: int
+    ) -> tuple[tuple[VitalChange, ...], tuple[StateChange, ...]]:
         """Let another version of the same features and labels trade; return what its coming changes.
 
         Experts that learn are kept where their features are the same; so are weights of the blend by name.
-        Alarms were about the model before: they end.
+        Its vitals begin, or go on if it traded before; what the version before said still matures into that
+        one's. Alarms were about the model before: they end.
+
+        Args:
+            model: The version.
+            minute: The last that was decided, epoch.
+            ordinal: Of the first minute that it decides.
         """
+        for vitals in (self.skill, self.health, self.edges, self.groups):
+            vitals.begin(model.version, ordinal)
         self.model = model.of(self.names)
         self.panel = model.panel(len(self.instruments)).succeeding(self.panel)
         self.health.against(model.bundle.psi, self.names)
-        vitals = self.alarms.end_all(minute, f"model {model.version} trades")
-        return vitals, self._heed(vitals)
+        ended = self.alarms.end_all(minute, f"model {model.version} trades")
+        return ended, self._heed(ended)
 
     def regroup(self, index: IntArray, instruments: Sequence[Instrument]) -> None:
         """Go on with other instruments: column j is the old column index[j], or a new one for -1."""
@@ -210,6 +221,7 @@ class RunState:
             self.settings.vitals.window_minutes,
             self._base_rate(),
             self.panel.calibrated,
+            self.model.version,
         )
 
     def _new_health(self) -> Health:
@@ -222,6 +234,7 @@ class RunState:
             vitals.drift_window_minutes,
             vitals.drift_alarm_share,
             self.panel.calibrated,
+            self.model.version,
         ).against(self.model.bundle.psi, self.names)
 
     def _new_groups(self) -> Groups:
@@ -231,6 +244,7 @@ class RunState:
             self.model.labeller.span,
             self.settings.vitals.window_minutes,
             self._base_rate(),
+            self.model.version,
         )
         return Groups(self.settings, self.names, judging)
 

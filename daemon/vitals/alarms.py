@@ -119,7 +119,7 @@ class Alarms:
             _change(minute, replace(alarm, cause=cause), VitalState.ALARM, VitalState.CLEAR)
             for _, alarm in sorted(self.standing.items())
         ]
-        self.standing = {}
+        self.standing, self._found = {}, {}
         return tuple(ended)
 
     @property

@@ -11,11 +11,12 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from daemon.kernels import FloatArray, IntArray, segment_sum
+from daemon.kernels import BoolArray, FloatArray, IntArray, segment_sum
 from daemon.labels import Matured
 from daemon.labels.pending import Pending
 from daemon.vitals.buckets import Buckets
 from daemon.vitals.intervals import Interval, rolling_interval
+from daemon.vitals.terms import Terms
 from daemon.vitals.track import BUCKETS_PER_HORIZON, LAG_HORIZONS
 
 COLUMNS: Final = ("minutes", "signals", "predicted", "realised")
@@ -46,14 +47,21 @@ class Edges:
         n_instruments: Width of the universe.
         horizon_minutes: Of the labels.
         window_minutes: How far back figures look.
+        version: Of the model, at first.
     """
 
-    def __init__(self, span: int, n_instruments: int, horizon_minutes: int, window_minutes: int) -> None:
+    def __init__(
+        self, span: int, n_instruments: int, horizon_minutes: int, window_minutes: int, version: str = ""
+    ) -> None:
         bucket_minutes = max(horizon_minutes // BUCKETS_PER_HORIZON, 1)
         self._lag = -(-LAG_HORIZONS * horizon_minutes // bucket_minutes)
         self._span, self._n_instruments = span, n_instruments
         self._pending = Pending(span, n_instruments, 1)
-        self._buckets = Buckets(len(COLUMNS), bucket_minutes, window_minutes)
+        self._buckets = Terms(lambda: Buckets(len(COLUMNS), bucket_minutes, window_minutes), version)
+
+    def begin(self, version: str, ordinal: int) -> None:
+        """Judge another version of the model from a minute on."""
+        self._buckets.begin(version, ordinal)
 
     def update(
         self,
@@ -76,18 +84,12 @@ class Edges:
         """
         self._pending.store(ordinal, n_minutes, minute, instrument, edge[:, None])
         promised, known = self._pending.take(matured.decided, matured.instrument)
-        live = known & ~matured.catch_up
-        at, promised = matured.at[live], promised[live, 0]
-        count = np.bincount(at, minlength=n_minutes).astype(np.float64)
-        sums = [segment_sum(at, np.abs(promised), n_minutes)]
-        sums.append(segment_sum(at, np.sign(promised) * matured.ret[live], n_minutes))
-        used = np.nonzero(count)[0]
-        means = [(total[used] / count[used]) for total in sums]
-        self._buckets.add(used + ordinal, np.column_stack([np.ones(len(used)), count[used], *means]))
+        for buckets, own in self._buckets.shares(matured.decided):
+            _add(buckets, ordinal, n_minutes, matured, promised, own & known & ~matured.catch_up)
 
     def figures(self) -> EdgeFigures:
         """Return the figures of the window."""
-        minutes, signals, predicted, realised = self._buckets.cells().T
+        minutes, signals, predicted, realised = self._buckets.now.cells().T
         return EdgeFigures(
             signals=int(signals.sum()),
             predicted=rolling_interval(predicted, minutes, self._lag),
@@ -97,7 +99,7 @@ class Edges:
 
     def judged(self, least_minutes: int) -> EdgeFigures | None:
         """Return the figures, if signals of so many minutes have been judged."""
-        return self.figures() if self._buckets.totals()[0] >= least_minutes else None
+        return self.figures() if self._buckets.now.totals()[0] >= least_minutes else None
 
     def regrouped(self, index: IntArray) -> Self:
         """Go on with another universe: column j is the old column index[j], or a new one for -1."""
@@ -114,3 +116,21 @@ class Edges:
         self._pending = Pending.from_fields(self._span, self._n_instruments, 1, fields["pending"])
         self._buckets.restored(fields["buckets"])
         return self
+
+
+def _add(
+    buckets: Buckets,
+    ordinal: int,
+    n_minutes: int,
+    matured: Matured,
+    promised: FloatArray,
+    live: BoolArray,
+) -> None:
+    """Add the signals whose labels came, minute by minute."""
+    at, promised = matured.at[live], promised[live, 0]
+    count = np.bincount(at, minlength=n_minutes).astype(np.float64)
+    sums = [segment_sum(at, np.abs(promised), n_minutes)]
+    sums.append(segment_sum(at, np.sign(promised) * matured.ret[live], n_minutes))
+    used = np.nonzero(count)[0]
+    means = [(total[used] / count[used]) for total in sums]
+    buckets.add(used + ordinal, np.column_stack([np.ones(len(used)), count[used], *means]))

@@ -6,7 +6,7 @@ what judging its labels costs.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -20,6 +20,7 @@ from daemon.settings import Settings
 from daemon.vitals.calibration import Calibration, CalibrationFigures
 from daemon.vitals.edges import EdgeFigures, Edges
 from daemon.vitals.skill import Skill, SkillFigures
+from daemon.vitals.terms import Terms
 from daemon.vitals.trades import TradeFigures, Trades
 
 
@@ -53,6 +54,7 @@ class Judging:
     span: int
     window_minutes: int
     prior: IntArray
+    version: str = ""
 
 
 def members_of(settings: Settings, instruments: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -115,7 +117,7 @@ class Groups:
             said = np.concatenate([experts, blend[None]])
             for group in self._groups.values():
                 inside = group.column[instrument] >= 0
-                group.calibration.hear(ordinal[inside], said[:, inside])
+                group.calibration.now.hear(ordinal[inside], said[:, inside])
 
     def judge(
         self, ordinal: int, n_minutes: int, matured: Matured, said: FloatArray, known: BoolArray
@@ -128,7 +130,8 @@ class Groups:
         for group in self._groups.values():
             own, inside = group.labels(matured)
             group.skill.update(ordinal, n_minutes, own, said[inside], known[inside])
-            group.calibration.update(ordinal, own, said[inside], known[inside])
+            for calibration, term in group.calibration.shares(own.decided):
+                calibration.update(ordinal, own, said[inside], known[inside] & term)
 
     def promise(
         self,
@@ -153,6 +156,14 @@ class Groups:
             for group in self._groups.values():
                 group.trades.add(trip for trip in closed if group.column[trip.instrument] >= 0)
 
+    def begin(self, version: str, ordinal: int) -> None:
+        """Judge another version of the model from a minute on."""
+        self._judging = replace(self._judging, version=version)
+        for group in self._groups.values():
+            group.skill.begin(version, ordinal)
+            group.calibration.begin(version, ordinal)
+            group.edges.begin(version, ordinal)
+
     def figures(self) -> tuple[GroupFigures, ...]:
         """Return the figures of the window, one for each group."""
         return tuple(
@@ -160,7 +171,7 @@ class Groups:
                 name=name,
                 instruments=int(np.count_nonzero(group.column >= 0)),
                 skill=group.skill.figures(),
-                calibration=group.calibration.figures(),
+                calibration=group.calibration.now.figures(),
                 trades=group.trades.figures(),
                 edges=group.edges.figures(),
             )
@@ -210,10 +221,18 @@ class _Group:
     def __init__(self, judging: Judging, column: IntArray) -> None:
         self.column = column
         width, by = int(np.count_nonzero(column >= 0)), judging
-        self.skill = Skill(by.names, width, by.horizon_minutes, by.span, by.window_minutes, by.prior)
-        self.calibration = Calibration(by.names, by.window_minutes)
+        self.skill = Skill(
+            by.names,
+            width,
+            by.horizon_minutes,
+            by.span,
+            by.window_minutes,
+            by.prior,
+            version=by.version,
+        )
+        self.calibration = Terms(lambda: Calibration(by.names, by.window_minutes), by.version)
         self.trades = Trades(by.horizon_minutes, by.window_minutes)
-        self.edges = Edges(by.span, width, by.horizon_minutes, by.window_minutes)
+        self.edges = Edges(by.span, width, by.horizon_minutes, by.window_minutes, by.version)
 
     def labels(self, matured: Matured) -> tuple[Matured, BoolArray]:
         """Return the group's labels in its own columns, and which of all they are."""

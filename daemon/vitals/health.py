@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from daemon.vitals.calibration import Calibration, CalibrationFigures
 from daemon.vitals.changes import ChangeFigures, Changes
 from daemon.vitals.drift import Drift, DriftFigures
 from daemon.vitals.drift_reference import DriftReference
+from daemon.vitals.terms import Terms
 
 SUBJECTS: Final = ("features", "predictions")
 
@@ -42,6 +44,7 @@ class Health:
         drift_window_minutes: How far back drift looks.
         drift_rate: Promised share of time in alarm without drift.
         raw: Of the experts, those whose calibration is judged before their calibrator too.
+        version: Of the model, at first.
     """
 
     def __init__(
@@ -53,14 +56,21 @@ class Health:
         drift_window_minutes: int,
         drift_rate: float,
         raw: Sequence[str] = (),
+        version: str = "",
     ) -> None:
         self._n_traded = len(names)
         self._features = tuple(features)
         self._drift_window_minutes, self._drift_rate = drift_window_minutes, drift_rate
-        self._calibration = Calibration(names, window_minutes, raw)
-        self._changes = Changes(names, horizon_minutes)
+        self._calibration = Terms(lambda: Calibration(names, window_minutes, raw), version)
+        self._new_changes = partial(Changes, names, horizon_minutes)
+        self._changes = self._new_changes()
         self._drift: dict[str, Drift] = {}
         self._columns: IntArray = np.zeros(0, dtype=np.int64)
+
+    def begin(self, version: str, ordinal: int) -> None:
+        """Judge another version of the model from a minute on; its detectors of change have heard nothing."""
+        self._calibration.begin(version, ordinal)
+        self._changes = self._new_changes()
 
     def against(self, psi: Mapping[str, Any], instruments: Sequence[str]) -> Self:
         """Measure drift against a bundle's `psi` from now on, in a window that begins anew; return itself."""
@@ -104,12 +114,14 @@ class Health:
         if "predictions" in self._drift:
             self._drift["predictions"].update(minute, instrument, exp(blend))
         before = () if raw is None else (raw,)
-        self._calibration.hear(ordinal, np.concatenate([experts, blend[None], *before]))
+        self._calibration.now.hear(ordinal, np.concatenate([experts, blend[None], *before]))
 
     def judge(self, ordinal: int, matured: Matured, said: FloatArray, known: BoolArray) -> None:
         """Judge the labels that matured in the next minutes; arguments as of `Calibration.update`."""
-        self._calibration.update(ordinal, matured, said, known)
-        self._changes.update(ordinal, matured, said[:, : self._n_traded], known)
+        for calibration, own in self._calibration.shares(matured.decided):
+            calibration.update(ordinal, matured, said, known & own)
+            if calibration is self._calibration.now:
+                self._changes.update(ordinal, matured, said[:, : self._n_traded], known & own)
 
     def figures(self) -> HealthFigures:
         """Return the figures as of now."""
@@ -121,7 +133,11 @@ class Health:
 
     def calibration_figures(self) -> tuple[CalibrationFigures, ...]:
         """Return how honest each expert's and the blend's probabilities are."""
-        return self._calibration.figures()
+        return self._calibration.now.figures()
+
+    def past_calibration_figures(self) -> dict[str, tuple[CalibrationFigures, ...]]:
+        """Return `calibration_figures` of versions of the model that were in force before, by version."""
+        return {version: calibration.figures() for version, calibration in self._calibration.past().items()}
 
     def change_figures(self) -> tuple[ChangeFigures, ...]:
         """Return the changes found in each expert's and the blend's error."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from daemon.labels import Matured
 from daemon.vitals.baselines import ONE_EACH, Baselines
 from daemon.vitals.forms import CALIBRATED, RAW, Form, forms_of
 from daemon.vitals.intervals import Interval
+from daemon.vitals.terms import Terms
 from daemon.vitals.track import Track
 
 
@@ -70,6 +72,7 @@ class Skill:
         window_minutes: How far back figures look.
         prior: (3,) labels the base rate begins with, by class.
         raw: Of the experts, those that are judged before calibration too, as series after all others.
+        version: Of the model, at first.
     """
 
     def __init__(
@@ -81,13 +84,17 @@ class Skill:
         window_minutes: int,
         prior: IntArray = ONE_EACH,
         raw: Sequence[str] = (),
+        version: str = "",
     ) -> None:
         self.series = forms_of(names, raw)
         self._baselines = Baselines(span, n_instruments, prior)
         speakers = [name for name, _ in self.series]
-        self._live, self._catch_up = (
-            Track(speakers, n_instruments, horizon_minutes, window_minutes) for _ in range(2)
-        )
+        make = partial(Track, speakers, n_instruments, horizon_minutes, window_minutes)
+        self._tracks = Terms(lambda: _Tracks(make(), make()), version)
+
+    def begin(self, version: str, ordinal: int) -> None:
+        """Judge another version of the model from a minute on; the baselines need none and go on."""
+        self._tracks.begin(version, ordinal)
 
     def update(
         self, ordinal: int, n_minutes: int, matured: Matured, said: FloatArray, known: BoolArray
@@ -104,26 +111,32 @@ class Skill:
             known: (n_labels,) whether the decision was scored at all.
         """
         baseline = self._baselines.judge(ordinal, n_minutes, matured, known)
-        for track, chosen in (
-            (self._live, known & ~matured.catch_up),
-            (self._catch_up, known & matured.catch_up),
-        ):
-            track.update(ordinal, n_minutes, matured, said, baseline, chosen)
+        for tracks, own in self._tracks.shares(matured.decided):
+            for track, chosen in (
+                (tracks.live, own & known & ~matured.catch_up),
+                (tracks.catch_up, own & known & matured.catch_up),
+            ):
+                track.update(ordinal, n_minutes, matured, said, baseline, chosen)
 
     def figures(self) -> tuple[SkillFigures, ...]:
         """Return the figures of the live minutes in the window, one for each series."""
-        return self._figures(self._live)
+        return self._figures(self._tracks.now.live)
 
     def catch_up_figures(self) -> tuple[SkillFigures, ...]:
         """Return the figures of the minutes that were missed live and filled from history."""
-        return self._figures(self._catch_up)
+        return self._figures(self._tracks.now.catch_up)
+
+    def past_figures(self) -> dict[str, tuple[SkillFigures, ...]]:
+        """Return `figures` of versions of the model that were in force before, by version."""
+        return {version: self._figures(tracks.live) for version, tracks in self._tracks.past().items()}
 
     def intervals(self, least_minutes: int) -> dict[str, Interval | None]:
         """Return `skill_interval` of those, calibrated, that have so many judged live minutes."""
+        live = self._tracks.now.live
         return {
-            name: self._live.interval(series, "skill", None, "minutes")
+            name: live.interval(series, "skill", None, "minutes")
             for series, (name, form) in enumerate(self.series)
-            if form == CALIBRATED and self._live.totals(series)["minutes"] >= least_minutes
+            if form == CALIBRATED and live.totals(series)["minutes"] >= least_minutes
         }
 
     def _figures(self, track: Track) -> tuple[SkillFigures, ...]:
@@ -143,17 +156,28 @@ class Skill:
 
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data."""
-        return {
-            "baselines": self._baselines.to_fields(),
-            "live": self._live.to_fields(),
-            "catch_up": self._catch_up.to_fields(),
-        }
+        return {"baselines": self._baselines.to_fields(), **self._tracks.to_fields()}
 
     def restored(self, fields: Mapping[str, Any]) -> "Skill":
         """Take the state of `to_fields` and return itself."""
         self._baselines.restored(fields["baselines"])
-        self._live.restored(fields["live"])
-        self._catch_up.restored(fields["catch_up"])
+        self._tracks.restored(fields)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class _Tracks:
+    """Of one version: minutes that came live, and those that were missed."""
+
+    live: Track
+    catch_up: Track
+
+    def to_fields(self) -> dict[str, object]:
+        return {"live": self.live.to_fields(), "catch_up": self.catch_up.to_fields()}
+
+    def restored(self, fields: Mapping[str, Any]) -> "_Tracks":
+        self.live.restored(fields["live"])
+        self.catch_up.restored(fields["catch_up"])
         return self
 
 

@@ -284,3 +284,26 @@ def test_every_digest_is_chained_to_the_one_before(whole: list[BatchRecord]) -> 
     for record in whole:
         assert chain.digest(previous, record) == record.digest
         previous = record.digest
+
+
+def test_after_a_swap_each_version_is_judged_on_what_it_said_itself() -> None:
+    engine = fresh_engine()
+    decided(engine, mixed(traded(120), [(60, ModelChanged(version="2", files={}))], []))
+    run, horizon = engine.run, SETTINGS.labels.horizon_minutes
+    (past,) = run.skill.past_figures().items()
+    assert past[0] == "1"
+    # Its last labels came under its successor: as many as it had decided, none of the other's.
+    assert {f.rows for f in past[1]} == {60 * len(NAMES)}
+    assert {f.rows for f in run.health.past_calibration_figures()["1"]} == {60 * len(NAMES)}
+    assert {f.rows for f in run.skill.figures()} == {(60 - horizon - 1) * len(NAMES)}
+
+
+def test_a_rollback_goes_on_with_the_vitals_of_the_version_that_comes_back() -> None:
+    events = [(40, ModelChanged(version="2", files={})), (80, ModelChanged(version="1", files={}))]
+    engine = fresh_engine()
+    first = engine.run.model
+    engine.library["1"] = first
+    decided(engine, mixed(traded(140), list(events), []))
+    (now, *_), before = engine.run.skill.figures(), engine.run.skill.past_figures()
+    assert now.rows == (140 - 40 - SETTINGS.labels.horizon_minutes - 1) * len(NAMES)
+    assert before["2"][0].rows == 40 * len(NAMES)

@@ -267,7 +267,7 @@ def test_verify_reproduces_the_run_without_its_registry(
 def engine_of(seed: int) -> Engine:
     """An engine on one of the two models alone, as warm as `fresh_engine`."""
     engine = fresh_engine()
-    engine.run.swap(model(str(seed)), first_traded())
+    engine.run.swap(model(str(seed)), first_traded(), 0)
     return engine
 
 
