@@ -78,6 +78,36 @@ MODEL_FAMILIES: Final = (
     ),
     Family("model_registry_reachable", "gauge", "1 if the model's registry answered when last asked."),
     Family("model_registry_failures_total", "counter", "How often the model's registry did not answer."),
+    Family(
+        "model_labels",
+        "gauge",
+        "Labels on which a version's blend was judged, in the window; role: champion, past, challenger.",
+        ("model", "role"),
+    ),
+    Family(
+        "model_skill_nats",
+        "gauge",
+        "Log-loss of the base rate less that of a version's blend, nats a label.",
+        ("model", "role", "estimate"),
+    ),
+    Family(
+        "model_information_coefficient",
+        "gauge",
+        "Rank information coefficient of a version's blend.",
+        ("model", "role", "estimate"),
+    ),
+    Family(
+        "model_calibration_error_ratio",
+        "gauge",
+        "Expected calibration error of a version's blend.",
+        ("model", "role"),
+    ),
+    Family(
+        "challenger_gain_nats",
+        "gauge",
+        "Skill of the challenger's blend less that of what traded, on the same labels.",
+        ("model", "estimate"),
+    ),
 )
 """Those of a live run that watches its model's alias."""
 

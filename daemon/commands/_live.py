@@ -179,6 +179,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         session.universe = UniverseChanger(engine, session.live, partial(_further_feed, make_feed), clock)
         await stack.enter_async_context(session.universe.settling(settings))
         await stack.enter_async_context(session.models.running(session.live.submit))
+        await stack.enter_async_context(session.models.challenger.running())
         if isinstance(clock, FollowingClock):
             clock.settled = partial(session.live.settled, HISTORY_PATIENCE_S)
         yield session

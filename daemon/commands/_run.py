@@ -214,15 +214,22 @@ def history(
 
     Beside them, the names of the instruments that the run had when they begin.
     """
-    start = reader.first_needed(snapshot.minute, rows)
+    return history_until(reader, instruments, snapshot.batch, snapshot.minute, rows)
+
+
+def history_until(
+    reader: "TapeReader", instruments: Sequence[Instrument], batch: int, minute: int, rows: int
+) -> tuple[Iterator[Minutes | Backfill | UniverseChanged], tuple[str, ...]]:
+    """Return the inputs up to a batch, as `history` does up to a snapshot's; `minute` is the batch's."""
+    start = reader.first_needed(minute, rows)
     names = reader.universe_after(reader.batch_before(start)).names
-    return _history(reader, instruments, snapshot, start, names), names
+    return _history(reader, instruments, batch, start, names), names
 
 
 def _history(
     reader: "TapeReader",
     instruments: Sequence[Instrument],
-    snapshot: Snapshot,
+    batch: int,
     start: int,
     names: tuple[str, ...],
 ) -> Iterator[Minutes | Backfill | UniverseChanged]:
@@ -230,9 +237,7 @@ def _history(
         kept = minutes[slice(int(np.searchsorted(minutes.minute, start)), None)]
         if len(kept):
             yield kept
-    records = takewhile(
-        lambda record: record.batch <= snapshot.batch, reader.batches(reader.batch_before(start))
-    )
+    records = takewhile(lambda record: record.batch <= batch, reader.batches(reader.batch_before(start)))
     chunk_minutes = max(1, CHUNK_ROWS // len(names))
     for item in playback.inputs(records, names, chunk_minutes, without_refused=True):
         if isinstance(item, Minutes | Backfill | UniverseChanged):

@@ -19,8 +19,10 @@ from adapters.tape.models import hashes_of
 from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from daemon import chain
+from daemon.commands._challenger import ChallengerWatch
 from daemon.commands._model import RUN_FILES, from_files
 from daemon.commands._tape_models import TapeModels
+from daemon.commands._version_figures import version_series
 from daemon.engine import Engine
 from daemon.errors import FeedError, PapertapeError
 from daemon.events import AnyEvent, BatchRecord, Instrument, ModelChanged, model_subject
@@ -56,11 +58,13 @@ class ModelWatch:
     Attributes:
         offered: Bundles by version, for the tape to keep with the event that brings them in.
         heard_by: Are told of each version that is refused, with the reason.
+        challenger: Scores another model beside what trades.
     """
 
     def __init__(self, engine: Engine, place: Place, settings: Settings, uri: str) -> None:
         self.offered: Mapping[str, Files] = {}
         self.heard_by: list[Callable[[str, str], None]] = []
+        self.challenger = ChallengerWatch(engine, tape_file)
         self._engine = engine
         self._place = place
         self._uri = uri
@@ -107,7 +111,7 @@ class ModelWatch:
         }
         if self._swapped_minute is not None:
             found["model_swapped_timestamp_seconds"] = {(): 60.0 * self._swapped_minute}
-        return found
+        return {**found, **version_series(self._engine.run, self.challenger.figures)}
 
     async def _watch(self, submit: Submit) -> None:
         if is_registered(self._uri) and "@" not in self._uri:

@@ -130,6 +130,11 @@ class Skill:
         """Return `figures` of versions of the model that were in force before, by version."""
         return {version: self._figures(tracks.live) for version, tracks in self._tracks.past().items()}
 
+    def gain(self, name: str, over: str) -> Interval | None:
+        """Return the skill of one series less that of another that spoke of the same labels, calibrated."""
+        at = {of: series for series, (of, form) in enumerate(self.series) if form == CALIBRATED}
+        return self._tracks.now.live.gain(at[name], at[over], "skill", "minutes")
+
     def intervals(self, least_minutes: int) -> dict[str, Interval | None]:
         """Return `skill_interval` of those, calibrated, that have so many judged live minutes."""
         live = self._tracks.now.live
