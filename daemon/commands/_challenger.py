@@ -8,20 +8,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 import structlog
 
 from adapters.registry import open_store
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from daemon.challenger import Challenger, ChallengerFigures
 from daemon.commands._model import from_files
 from daemon.commands._run import CHUNK_ROWS, history_until
 from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
-from daemon.errors import PapertapeError
+from daemon.errors import PapertapeError, TapeError
 from daemon.ports import Files
 from daemon.run_model import RunModel
 
@@ -38,16 +39,16 @@ class ChallengerWatch:
 
     Args:
         engine: The run's; only its settings, instruments and model are looked at.
-        tape_file: The run's tape.
+        place: The run's tape.
 
     Attributes:
         figures: What is known; None without a challenger.
     """
 
-    def __init__(self, engine: Engine, tape_file: Path) -> None:
+    def __init__(self, engine: Engine, place: Place) -> None:
         self.figures: ChallengerFigures | None = None
         self._engine = engine
-        self._tape_file = tape_file
+        self._place = place
         self._stopped = False
         # Address and version as last heeded, what came of it, and the batch up to which it is scored.
         self._heeded: tuple[str | None, str | None] = (None, None)
@@ -74,10 +75,10 @@ class ChallengerWatch:
         while True:
             told = self._engine.run.settings.model
             if told.challenger != self._heeded[0] or (told.watch_seconds and slept_s >= told.watch_seconds):
-                await loop.run_in_executor(thread, self.look)
+                await loop.run_in_executor(thread, copy_context().run, self.look)
                 slept_s = 0.0
-            if self._challenger is not None:
-                await loop.run_in_executor(thread, self.score)
+            if self._challenger is not None and self._engine.batch > self._batch:
+                await loop.run_in_executor(thread, copy_context().run, self.score)
             await asyncio.sleep(NAP_S)
             slept_s += NAP_S
 
@@ -105,7 +106,7 @@ class ChallengerWatch:
 
     def _begin(self, version: str, files: Files) -> None:
         run = self._engine.run
-        with TapeReader(self._tape_file) as reader:
+        with TapeReader(self._place) as reader:
             beside = TapeModels(reader, run.settings).run_files()
             model = from_files(version, {**files, **beside}, run.settings, run.instruments).model
             tip = reader.tip()
@@ -133,13 +134,15 @@ class ChallengerWatch:
         if challenger is None:
             return
         try:
-            with TapeReader(self._tape_file) as reader:
+            with TapeReader(self._place) as reader:
                 n = max(1, CHUNK_ROWS // max(1, len(self._engine.run.names)))
                 batches = reader.batches(self._batch)
                 while not self._stopped and (records := list(islice(batches, n))):
                     challenger.take(records, n)
                     self._batch = records[-1].batch
                     self.figures = challenger.figures()
+        except TapeError:
+            return  # its server is away, which the run tells of; what is not scored now is later
         except Exception as error:  # noqa: BLE001 - whatever a stranger's bundle does, the run goes on without it
             self._challenger, self.figures = None, None
             structlog.get_logger().warning(

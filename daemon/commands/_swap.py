@@ -64,7 +64,7 @@ class ModelWatch:
     def __init__(self, engine: Engine, place: Place, settings: Settings, uri: str) -> None:
         self.offered: Mapping[str, Files] = {}
         self.heard_by: list[Callable[[str, str], None]] = []
-        self.challenger = ChallengerWatch(engine, tape_file)
+        self.challenger = ChallengerWatch(engine, place)
         self._engine = engine
         self._place = place
         self._uri = uri

@@ -7,7 +7,7 @@ import pytest
 
 from daemon.challenger import Challenger, ChallengerFigures
 from daemon.events import Backfill, BatchRecord, Command, CommandKind, Instrument, UniverseChanged
-from daemon.run_model import RunModel
+from daemon.run_model import RunModel, assemble
 from tests.runs import SETTINGS, bundle, decided, first_traded, fresh_engine, market, model, traded
 
 NAMES = tuple(instrument.name for instrument in market().instruments)
@@ -73,13 +73,13 @@ def test_any_cut_of_the_tape_gives_the_same_figures(records: list[BatchRecord], 
 
 def test_a_challenger_may_predict_other_labels_and_is_then_judged_alone(records: list[BatchRecord]) -> None:
     other = replace(bundle(2), labels=bundle(2).labels.model_copy(update={"horizon_minutes": 20}))
-    version = replace(model("2"), bundle=other)
+    version = assemble("2", other, SETTINGS, NAMES)
     found = fresh(version, comparable=False)
     found.take(records, 64)
     figures = found.figures()
     assert figures.champion is None
     assert figures.gain is None
-    assert figures.skill.rows > 0
+    assert figures.skill.rows == (N - 20 - 1) * len(NAMES)
 
 
 def test_it_goes_along_when_the_universe_changes_and_bars_come_late() -> None:
@@ -97,8 +97,10 @@ def test_it_goes_along_when_the_universe_changes_and_bars_come_late() -> None:
     absent[0, 0] = False
     late = rest[30:]
     holed = replace(late, present=absent)
-    bar = [float(getattr(late, name)[0, 0]) for name in ("open", "high", "low", "close", "volume")]
-    backfill = Backfill(instrument=NAMES[1], bars=((int(late.minute[0]), *bar, None, False),))
+    o, h, low, c, v = (
+        float(getattr(late, name)[0, 0]) for name in ("open", "high", "low", "close", "volume")
+    )
+    backfill = Backfill(instrument=NAMES[1], bars=((int(late.minute[0]), o, h, low, c, v, None, False),))
     left = decided(fresh_engine(), [minutes[:30], gone, holed[:1], backfill, holed[1:]])[0]
     found = scored(model("2"), left)
     assert found.champion is not None
