@@ -57,10 +57,6 @@ class Terms(Generic[Kept]):
         """Return those of versions that were in force before, the latest first."""
         return dict(list(reversed(self._kept.items()))[1:])
 
-    def everyone(self) -> Iterator[Kept]:
-        """Yield those of every version that is remembered."""
-        yield from self._kept.values()
-
     def begin(self, version: str, ordinal: int) -> None:
         """Let another version be in force from a minute on; one that was before goes on with its own."""
         own = self._kept.pop(version, None)
