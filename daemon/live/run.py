@@ -13,6 +13,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from daemon.bars.asking import Answer, Ask
+from daemon.bars.deadlines import MINUTE_MS
 from daemon.bars.sequencer import Drained, Sequencer
 from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
 from daemon.engine import Engine
@@ -248,9 +249,13 @@ class LiveRun:
             self.sequencer.answer(self._answers.popleft(), self._clock.now_ms())
 
     def _change_universe(self, group: asyncio.TaskGroup) -> None:
-        """Let a change of the universe in, where nothing is left for the engine and the one before is in."""
-        run = self._engine.run
-        if not self._changes or tuple(self.sequencer.counts) != run.names:
+        """Let a change of the universe in, where nothing is left for the engine and the one before is in.
+
+        Not while minutes are caught up: who leaves would be closed at a price of long ago.
+        """
+        run, now_ms = self._engine.run, self._clock.now_ms()
+        behind = self.sequencer.overdue_ms(now_ms) >= MINUTE_MS
+        if not self._changes or behind or tuple(self.sequencer.counts) != run.names:
             return
         change, told = self._changes.popleft()
         backfills = change.backfills(self._engine.state.recent)
@@ -259,7 +264,7 @@ class LiveRun:
             instruments,
             {name: brought for name, (_, brought) in change.feeds.items()},
             {one.instrument: start_after(one) for one in backfills},
-            self._clock.now_ms(),
+            now_ms,
         )
         for feed, brought in change.feeds.values():
             feed.regroup(brought)

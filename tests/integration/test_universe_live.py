@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from adapters.tape.reader import TapeReader
@@ -208,20 +209,26 @@ async def test_a_killed_run_goes_on_with_the_instruments_it_had(
     assert n_scored(records[-1], second.engine) == 2
     assert not any(record.refusals for record in records)
     assert main(["verify", str(tape)]) == 0
-    bars = tmp_path / "bars"
-    assert main(["tape", "export", str(tape), "--out", str(bars)]) == 0
+    assert main(["tape", "export", str(tape), "--out", str(tmp_path / "out")]) == 0
+    bars = pl.read_parquet(tmp_path / "out" / "bars.parquet")
+    assert not bars.select("time", "symbol").is_duplicated().any()
+    with TapeReader(tape) as reader:
+        assert reader.fetch("SELECT count(*) FROM bar", ())[0][0] > len(bars)
 
 
-async def test_other_instruments_in_the_settings_of_a_restart_are_traded_from_its_second_minute(
+async def test_other_instruments_in_the_settings_of_a_restart_are_traded_once_it_has_caught_up(
     model_folder: Path, tmp_path: Path
 ) -> None:
     tape = tmp_path / "live.tape"
     await Live(model_folder, tape, naming(A, B), 0, 20).play()
-    again = await Live(model_folder, tape, naming(B, C, D), 21, 60).play()
+    again = await Live(model_folder, tape, naming(B, C, D), 30, 60).play()
     records = batches(tape)
     assert [record.minute - FIRST for record in records] == list(range(61))
+    assert [record.minute - FIRST for record in records if record.catch_up] == list(range(21, 30))
+    # What was missed is caught up first: who leaves is closed at a price of now.
+    assert {n_bars(record) for record in records[:30]} == {2}
+    assert n_bars(records[40]) == 3
     assert again.engine.run.names == (B, C, D)
-    assert n_bars(records[30]) == 3
     assert again.engine.run.settings.universe.instruments == (B, C, D)
     assert main(["verify", str(tape)]) == 0
 
