@@ -90,3 +90,16 @@ async def test_bars_come_through_a_broker_whose_death_loses_the_feed(tmp_path: P
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert await source.history("mqtt:GOLD", 0, 10) == ()
+
+
+async def test_other_instruments_are_brought_from_then_on_and_one_that_joins_a_lost_feed_is_lost() -> None:
+    source = feed()
+    source.link("no broker yet")
+    source.regroup(["mqtt:TIN"])
+    await source.hear(Arrived("bars/mqtt/GOLD", GOOD))
+    await source.hear(Arrived("bars/mqtt/TIN", GOOD))
+    messages = aiter(source.messages())
+    told = [await anext(messages) for _ in range(4)]
+    assert [type(one).__name__ for one in told] == ["FeedLost", "FeedLost", "FrameIgnored", "BarClosed"]
+    assert isinstance(told[1], FeedLost)
+    assert told[1].instruments == ("mqtt:TIN",)

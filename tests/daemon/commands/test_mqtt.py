@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -18,7 +19,7 @@ from daemon.commands._mqtt_publisher import Publisher, base_of, moment
 from daemon.commands._views import Watcher
 from daemon.diagnostics import Indication
 from daemon.engine import Engine
-from daemon.events import AnyEvent, BatchRecord, Command, TradingMode
+from daemon.events import AnyEvent, BatchRecord, Command, Minutes, TradingMode, UniverseChanged
 from tests.mosquitto import mosquitto
 from tests.runs import SETTINGS, cut, decided, first_traded, fresh_engine, traded
 
@@ -162,3 +163,25 @@ async def test_the_links_figures_are_the_families_of_mqtt() -> None:
     assert set(found) == {family.name for family in MQTT_FAMILIES}
     for family in MQTT_FAMILIES:
         assert {len(labels) for labels in found[family.name]} == {len(family.labels)}
+
+
+def test_the_decision_of_an_instrument_that_left_is_removed() -> None:
+    engine, broker = fresh_engine(), Kept()
+    watcher = Watcher(engine, first_traded(), first_traded() + 9)
+    publisher = Publisher(engine, watcher, broker)
+    gone = engine.run.names[0]
+    topic = f"{base_of(SETTINGS)}/decision/{gone}"
+    leaving: list[AnyEvent | Minutes] = [UniverseChanged(removed=(gone,)), narrowed(traded(1, first=2))]
+    for inputs in ([traded(2)], leaving):
+        batches, _ = decided(engine, inputs)
+        watcher.see(batches)
+        publisher.see(batches)
+        if len(engine.run.names) == 4:
+            assert broker.waiting()[topic]["instrument"] == gone
+    assert broker._states[topic] == b""
+
+
+def narrowed(minutes: Minutes) -> Minutes:
+    """The minutes without their first instrument."""
+    wide = {name for name in Minutes.__slots__ if getattr(minutes, name).ndim == 2}
+    return replace(minutes, **{name: getattr(minutes, name)[:, 1:] for name in wide})

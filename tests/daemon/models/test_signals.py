@@ -90,3 +90,12 @@ def test_a_parquet_file_becomes_the_expert_it_describes(tmp_path: Path) -> None:
     logp, known = signals.score_rows(np.array([minute - 1, minute, minute]), np.array([0, 0, 1]))
     assert known.tolist() == [False, True, True]
     np.testing.assert_allclose(np.exp(logp[1]), np.array([0.1, 0.2, 7.0]) / 7.3, atol=1e-9)
+
+
+def test_signals_follow_their_instruments_into_a_run_of_others() -> None:
+    own = [[0.7, 0.2, 0.1], [0.1, 0.2, 0.7]]
+    signals = Signals(columns([0, 0], ["binance:A", "binance:B"], own), RUN, 60)
+    others = signals.of(("binance:B", "binance:C"))
+    logp, known = others.score_rows(np.array([1, 1]), np.array([0, 1]))
+    assert known.tolist() == [True, False]
+    np.testing.assert_allclose(np.exp(logp[0]), [0.1, 0.2, 0.7], atol=1e-12)
