@@ -58,7 +58,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Live:
     """One process of a live run, from minute `first` to `last` after the run's first.
 
-    `changes` are by the minute after which they are asked for.
+    `changes` are by the minute after which they are asked for; an eager one has fetched before it runs.
     """
 
     model: Path
@@ -68,6 +68,7 @@ class Live:
     last: int
     changes: dict[int, Settings] = field(default_factory=dict)
     killed: bool = False
+    eager: bool = False
     mute: Callable[[BarClosed], bool] = lambda _: False
     refused: list[SettingsError] = field(default_factory=list)
     changed_in: list[int] = field(default_factory=list)
@@ -94,9 +95,17 @@ class Live:
             sinks = (self.feed.see, self.other.see, self.see)
             self.live = start.live(self.engine, tape.append, Onlookers(sinks))
             self.changer = UniverseChanger(self.engine, self.live, self.make_feed, self.clock)
-            async with asyncio.timeout(120), self.changer.settling(self.settings):
+            if self.eager:
+                change = await self.changer._prepared(self.settings)
+                self.tasks.append(asyncio.ensure_future(self.live.regroup(change)))
+                await asyncio.sleep(0)
+            async with asyncio.timeout(120), self.changer.settling(self.engine_settings):
                 await self._run(stop)
         return self
+
+    @property
+    def engine_settings(self) -> Settings:
+        return self.engine.run.settings if self.eager else self.settings
 
     async def _run(self, stop: asyncio.Event) -> None:
         running = asyncio.ensure_future(self.live.run(stop))
@@ -216,12 +225,13 @@ async def test_a_killed_run_goes_on_with_the_instruments_it_had(
         assert reader.fetch("SELECT count(*) FROM bar", ())[0][0] > len(bars)
 
 
+@pytest.mark.parametrize("eager", [False, True])
 async def test_other_instruments_in_the_settings_of_a_restart_are_traded_once_it_has_caught_up(
-    model_folder: Path, tmp_path: Path
+    model_folder: Path, tmp_path: Path, *, eager: bool
 ) -> None:
     tape = tmp_path / "live.tape"
     await Live(model_folder, tape, naming(A, B), 0, 20).play()
-    again = await Live(model_folder, tape, naming(B, C, D), 30, 60).play()
+    again = await Live(model_folder, tape, naming(B, C, D), 30, 60, eager=eager).play()
     records = batches(tape)
     assert [record.minute - FIRST for record in records] == list(range(61))
     assert [record.minute - FIRST for record in records if record.catch_up] == list(range(21, 30))
