@@ -24,6 +24,7 @@ from daemon.feed import BarClosed
 from daemon.live import LiveCommit, LiveRun, Onlookers
 from daemon.ports import Feed, LiveClock, RunSource
 from daemon.settings import Settings
+from daemon.vitals.groups import demand_known
 
 FIRST_PAGE_MINUTES: Final = 1_000
 """So much recent history is fetched to learn what the instruments are."""
@@ -90,6 +91,7 @@ class LiveStart:
 
     async def engine(self) -> Engine:
         """Return the engine at the tape's end, or warmed up with fetched history on a tape begun now."""
+        demand_known(self._settings, [name for of in by_venue(self._settings).values() for name in of])
         if self._tape.begun:
             return await asyncio.to_thread(self._resumed)
         # Minutes that ended so long ago are in every venue's history.

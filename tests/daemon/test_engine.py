@@ -51,6 +51,16 @@ def looser() -> str:
     return SETTINGS.model_copy(update={"policy": policy}).identity_json()
 
 
+def regrouped() -> str:
+    """Hot settings of what is no policy: other groups, snapshots and limits of age."""
+    told = {
+        "vitals": {"groups": {"some": NAMES[:2], "others": NAMES[1:]}},
+        "tape": {"snapshot_batches": 33},
+        "universe": {"halt_minutes": 3, "delist_minutes": 9},
+    }
+    return SETTINGS.model_validate({**SETTINGS.model_dump(), **told}).identity_json()
+
+
 def eventful() -> list[tuple[int, AnyEvent]]:
     """Events of every kind, by the minute before which they come."""
     lost = traded(N)[60:75]
@@ -64,6 +74,7 @@ def eventful() -> list[tuple[int, AnyEvent]]:
         (90, SettingsChanged(settings_json=looser())),
         (91, SettingsChanged(settings_json=cold.identity_json())),
         (92, SettingsChanged(settings_json='{"policy": {"side": "sideways"}}')),
+        (110, SettingsChanged(settings_json=regrouped())),
         (120, ModelChanged(version="2", files={})),
         (121, ModelChanged(version="9", files={})),
         (130, Command(command=CommandKind.FLATTEN, by="test")),

@@ -13,6 +13,7 @@ from daemon.bars.sessions import SessionCalendar
 from daemon.diagnostics import Unapplied
 from daemon.events import Backfill, FeedLost, FeedRestored
 from daemon.feed import BarClosed, FrameIgnored, FrameRefused, PriceSeen
+from daemon.settings import Settings
 from tests.daemon.bars.venue import CLOSED, FIRST, Venue, bar, end_ms, names
 
 ONE, OTHER = names(2)
@@ -487,3 +488,33 @@ def test_the_same_messages_at_the_same_times_give_the_same_inputs() -> None:
         return [(*venue.sealed,), dict(venue.rows), venue.asks]
 
     assert played() == played()
+
+
+def test_other_rules_hold_from_now_on_for_minutes_that_wait_too() -> None:
+    venue = Venue(whole(), rules={"grace_seconds": 10.0, "deadline_seconds": 30.0})
+    venue.answers = False
+    venue.say(bar(ONE, FIRST), end_ms(FIRST) + 5)
+    venue.pass_to(end_ms(FIRST) + 6_000)
+    assert not venue.asks
+    hasty = {"grace_seconds": 5.0, "deadline_seconds": 8.0, "empty": "gap"}
+    venue.sequencer.reconfigure(Settings.model_validate({"sealing": hasty}))
+    venue.pass_to(end_ms(FIRST) + 6_001)
+    assert [ask.instrument for ask in venue.asks] == [OTHER]
+    venue.pass_to(end_ms(FIRST) + 7_999)
+    assert venue.sealed == []
+    venue.pass_to(end_ms(FIRST) + 8_000)
+    assert venue.sealed == [FIRST]
+
+
+def test_who_is_halted_follows_other_rules() -> None:
+    venue = Venue(whole(1), universe_rules={"halt_minutes": 30})
+    for name in names(2):
+        venue.say(bar(name, FIRST), end_ms(FIRST) + 5)
+    for m in range(1, 5):
+        venue.say(bar(ONE, FIRST + m), end_ms(FIRST + m) + 5)
+        venue.run_to(end_ms(FIRST + m) + 4_000)
+    asked = len(venue.asks)
+    venue.sequencer.reconfigure(Settings.model_validate({"universe": {"halt_minutes": 2}}))
+    venue.say(bar(ONE, FIRST + 5), end_ms(FIRST + 5) + 5)
+    assert venue.sealed[-1] == FIRST + 5
+    assert len(venue.asks) == asked

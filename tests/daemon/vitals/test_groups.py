@@ -158,3 +158,14 @@ def test_a_group_that_names_a_stranger_is_refused_with_what_there_is() -> None:
 def test_groups_that_make_no_sense_are_refused(groups: dict[str, tuple[str, ...]], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         settings(groups)
+
+
+def test_other_settings_keep_a_group_of_the_same_instruments_and_begin_the_others(judged: Make) -> None:
+    groups = played(judged(2))
+    before = {group.name: group for group in groups.figures()}
+    majors, *_ = NAMED
+    kept, begun = groups.reconfigured(settings({majors: NAMED[majors], "new": ["a:1"]})).figures()
+    assert kept == before[majors]
+    assert (begun.name, begun.instruments, begun.skill[0].rows) == ("new", 1, 0)
+    (moved,) = groups.reconfigured(settings({majors: ["a:3"]})).figures()
+    assert (moved.instruments, moved.skill[0].rows) == (1, 0)
