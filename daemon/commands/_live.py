@@ -83,7 +83,7 @@ async def run_live(
     """
     stop, hangup = asyncio.Event(), asyncio.Event()
     on_signals(stop.set)
-    on_hangup(hangup.set)
+    on_hangup(hangup.set, stop.set)
     health = health or health_of(settings, place)
     async with (
         attended(health) as attendant,
