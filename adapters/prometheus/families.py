@@ -15,6 +15,7 @@ from adapters.prometheus.live import (
     MODEL_FAMILIES,
     MQTT_FAMILIES,
     RELOAD_FAMILIES,
+    TAPE_FAMILIES,
 )
 
 STAGE_SECONDS: Final = "stage_seconds"
@@ -132,6 +133,7 @@ FAMILIES: Final = (
     Family("bars_absent_total", "counter", "Session minutes without a bar, received or made."),
     Family("bar_gaps_total", "counter", "Runs of session minutes without a bar."),
     *RELOAD_FAMILIES,
+    *TAPE_FAMILIES,
     *LIVE_FAMILIES,
     *MODEL_FAMILIES,
     *MQTT_FAMILIES,

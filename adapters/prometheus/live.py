@@ -66,6 +66,12 @@ LIVE_FAMILIES: Final = (
 )
 """Those of a live run alone."""
 
+TAPE_FAMILIES: Final = (
+    Family("tape_oldest_batch_timestamp_seconds", "gauge", "When the oldest minute on the tape began."),
+    Family("tape_pruned_batches_total", "counter", "Batches that retention took off the tape in its life."),
+)
+"""Those of a live run's tape; asked for at each scrape."""
+
 MODEL_FAMILIES: Final = (
     Family(
         "model_swaps_total",

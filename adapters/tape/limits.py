@@ -14,8 +14,10 @@ _SNAPSHOTS: Final = (
 )
 _ENDS: Final = "SELECT coalesce(min(number), 0), coalesce(max(number), 0), max(minute) FROM batch"
 
-TO_SHARE: Final = 0.9
-"""A tape above its limit is pruned to this share of it, so that it is not pruned every minute."""
+FROM_SHARE: Final = 0.95
+TO_SHARE: Final = 0.85
+"""A tape above the first share of its limit is pruned to the second: so it stays below the limit, and is not
+pruned every minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,12 @@ class Limits:
         return self.max_bytes is not None or self.keep_days is not None
 
 
+def oldest_minute(reader: TapeReader) -> int | None:
+    """Return the minute of the oldest batch on the tape, or None if there is none."""
+    rows = reader.fetch("SELECT minute FROM batch ORDER BY number LIMIT 1")
+    return int(rows[0][0]) if rows else None
+
+
 def goal_of(reader: TapeReader, limits: Limits, history_rows: int) -> Goal | None:
     """Return what is to be pruned now, or None if nothing is, or nothing can be.
 
@@ -48,7 +56,10 @@ def goal_of(reader: TapeReader, limits: Limits, history_rows: int) -> Goal | Non
     if not last:
         return None
     wanted = 0
-    if limits.max_bytes is not None and (used := reader.database.used_bytes()) > limits.max_bytes:
+    if (
+        limits.max_bytes is not None
+        and (used := reader.database.used_bytes()) > FROM_SHARE * limits.max_bytes
+    ):
         wanted = _batches_of(used - TO_SHARE * limits.max_bytes, used / (last - first + 1))
     before = newest - limits.keep_days * MINUTES_PER_DAY if limits.keep_days is not None else None
     # Verification must be able to begin at the oldest that stays.

@@ -33,7 +33,8 @@ class Overview:
         model_version: The version that traded from the start.
         instruments: Names of the instruments after the newest batch.
         departed: Names of those that left.
-        first_minute: Epoch minute of the first decided minute, None if there is none.
+        pruned_batches: How many batches retention took away; they were the first ones.
+        first_minute: Epoch minute of the first decided minute that is left, None if there is none.
         last_minute: That of the last.
         counts: Rows by what they are.
         equity: The account's equity after the last minute, as text; None if there is none.
@@ -46,6 +47,7 @@ class Overview:
     model_version: str
     instruments: tuple[str, ...]
     departed: tuple[str, ...]
+    pruned_batches: int
     first_minute: int | None
     last_minute: int | None
     counts: dict[str, int]
@@ -70,12 +72,13 @@ def overview(reader: TapeReader) -> Overview:
     tip = reader.demand_begun()
     header, instruments, universe = reader.header(), reader.instruments(), reader.universe_after(tip[0])
     ((first, last),) = reader.fetch(_RANGE, ())
-    newest = reader.last_batch()
+    newest, pruned = reader.last_batch(), reader.pruned()
     return Overview(
         run=header.get("name", ""),
         model_version=header.get("model_version", ""),
         instruments=universe.names,
         departed=tuple(sorted(universe.known.keys() - set(universe.names))),
+        pruned_batches=pruned.batch if pruned else 0,
         first_minute=first,
         last_minute=last,
         counts={name: int(reader.fetch(statement, ())[0][0]) for name, statement in _COUNTS.items()},

@@ -172,6 +172,7 @@ async def opened(  # noqa: PLR0913 - what a live run is made of
         session.meter.live = session.live
         if server is not None:
             server.watch(LOOP_LAG, {(): session.live.loop_lag.worst_s})
+            session.retention.shown_by(server)
         if link is not None:
             await stack.enter_async_context(link.running())
         if control is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 
-from adapters.tape.limits import Limits, goal_of
+from adapters.tape.limits import Limits, goal_of, oldest_minute
 from adapters.tape.reader import TapeReader
 from adapters.tape.retention import Goal, Pruner
 from daemon.commands._life import Life, chunks, summarising
@@ -16,6 +16,7 @@ from daemon.events import BatchRecord
 from daemon.vitals.day_summary import write_summary
 
 if TYPE_CHECKING:
+    from adapters.prometheus.server import MetricsServer
     from adapters.tape.writer import TapeWriter
     from daemon.engine import Engine
     from daemon.settings import TapeSettings
@@ -75,6 +76,10 @@ class Retention:
         self._goal: Goal | None = None
         self._unlooked = LOOK_EVERY_BATCHES
         self._too_small: int | None = None
+        self._reader = TapeReader(tape.place, tape.database)
+        self._oldest: int | None = None
+        self._gone = 0
+        self._note()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -86,9 +91,16 @@ class Retention:
         """Let what is being found out end; what is not pruned is pruned by the next run."""
         self._beside.shutdown(cancel_futures=True)
 
+    def shown_by(self, server: "MetricsServer") -> None:
+        """Let scrapes see where the tape begins."""
+        server.watch("tape_oldest_batch_timestamp_seconds", {(): lambda: 60.0 * (self._oldest or 0)})
+        server.watch("tape_pruned_batches_total", {(): lambda: float(self._gone)})
+
     def after_commit(self, n_batches: int) -> None:
         """Take a step, or look whether one is due; on the engine's thread, after so many batches."""
         self._unlooked += n_batches
+        if self._oldest is None:
+            self._note()
         if self._goal is None:
             self._goal = self._found()
         if self._goal is not None:
@@ -136,9 +148,16 @@ class Retention:
             log.warning("not pruned", reason=str(error))
             self._goal = None
             return
+        self._note()
         if not more:
             self._goal = None
             log.info("pruned", batches=goal.last, oldest_snapshot=goal.snapshot)
+
+    def _note(self) -> None:
+        """Remember where the tape begins: scrapes must not ask the writer's own connection."""
+        pruned = self._reader.pruned()
+        self._gone = pruned.batch if pruned else 0
+        self._oldest = oldest_minute(self._reader)
 
 
 def retention_of(engine: "Engine", tape: "TapeWriter", now_ms: Callable[[], int]) -> Retention:

@@ -64,8 +64,11 @@ def export(file: "Place", folder: Path) -> None:
     with TapeReader(file) as reader, Progress("exporting", 0) as progress:
         reader.demand_begun()
         files = write(reader, folder, reasons, progress.tell)
+        pruned = reader.pruned()
     for written in files:
         click.echo(f"{written}  {written.stat().st_size:,} bytes")
+    if pruned is not None and pruned.batch:
+        click.echo(f"from batch {pruned.batch + 1:,} on: those before it were pruned", err=True)
 
 
 @command.command()
@@ -119,7 +122,10 @@ def _lines(found: "Overview") -> list[tuple[str, str]]:
     size = f"{found.size_bytes:,} bytes, {found.bytes_per_bar:.0f} a bar"
     return [
         ("run", found.run),
-        ("range", f"{_time(found.first_minute)} to {_time(found.last_minute)}"),
+        (
+            "range",
+            f"{_time(found.first_minute)} to {_time(found.last_minute)}{_pruned(found.pruned_batches)}",
+        ),
         ("instruments", _listed(found.instruments)),
         *left,
         ("model", found.model_version),
@@ -133,6 +139,10 @@ def _lines(found: "Overview") -> list[tuple[str, str]]:
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - _NAMES_SHOWN
     return f"{len(names)}: {', '.join(names[:_NAMES_SHOWN])}{f' and {more} more' if more > 0 else ''}"
+
+
+def _pruned(n_batches: int) -> str:
+    return f" ({n_batches:,} batches before it were pruned)" if n_batches else ""
 
 
 def _time(minute: int | None) -> str:

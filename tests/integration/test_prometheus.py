@@ -13,7 +13,13 @@ import pytest
 
 from adapters.prometheus.families import FAMILIES
 from adapters.prometheus.judged import judged_families
-from adapters.prometheus.live import CONTROL_FAMILIES, LIVE_FAMILIES, MQTT_FAMILIES, RELOAD_FAMILIES
+from adapters.prometheus.live import (
+    CONTROL_FAMILIES,
+    LIVE_FAMILIES,
+    MQTT_FAMILIES,
+    RELOAD_FAMILIES,
+    TAPE_FAMILIES,
+)
 from adapters.tape.reader import TapeReader
 from daemon.__main__ import main
 from daemon.events import BatchRecord
@@ -30,7 +36,10 @@ ABSENT = (
     *(family.name for family in FAMILIES if family.name.startswith("group_")),
     *(f"vital_alarm_{what}" for what in ("since_timestamp_seconds", "value", "bound", "consequence")),
     "retraining_asked_timestamp_seconds",
-    *(family.name for family in (*RELOAD_FAMILIES, *CONTROL_FAMILIES, *LIVE_FAMILIES, *MQTT_FAMILIES)),
+    *(
+        family.name
+        for family in (*RELOAD_FAMILIES, *TAPE_FAMILIES, *CONTROL_FAMILIES, *LIVE_FAMILIES, *MQTT_FAMILIES)
+    ),
 )
 """A replay of 20 hours fills no window of drift, catches nothing up and raises no alarm; it has no
 feed, and its market is of one venue and never closes."""

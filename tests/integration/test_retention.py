@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from adapters.tape.intact import check_intact
@@ -104,6 +105,19 @@ def test_a_pruned_tape_is_gone_on_with_as_if_nothing_had_left_it(
     assert n_batches(tape) == 1_200
     assert digest(tape) == digest(whole)
     assert "reproduced" in said("verify", str(tape))
+
+
+def test_info_and_exports_say_from_where_a_pruned_tape_begins(
+    tape: Path, said: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said("tape", "prune", str(tape), "--keep-days", "0.2")
+    assert "2024-01-03 04:23 UTC to 2024-01-03 11:59 UTC (743 batches before it were pruned)" in said(
+        "tape", "info", str(tape)
+    )
+    capsys.readouterr()
+    assert main(["tape", "export", str(tape), "--out", str(tape.parent / "out")]) == 0
+    assert "from batch 744 on: those before it were pruned" in capsys.readouterr().err
+    assert pl.read_parquet(tape.parent / "out" / "equity.parquet").height == 457
 
 
 def test_what_the_windows_need_is_never_pruned(tape: Path, said: Callable[..., str]) -> None:

@@ -1,0 +1,152 @@
+"""Retention beside a run: its tape stops growing, its memory too, and a kill in the midst costs nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from adapters.simulator.market import SimulatedMarket
+from adapters.tape.intact import check_intact
+from adapters.tape.reader import TapeReader
+from adapters.tape.writer import TapeWriter
+from daemon import chain
+from daemon.__main__ import main
+from daemon.commands._retention import Retention
+from daemon.engine import Engine
+from daemon.events import BAR_RECORD, Warmup
+from daemon.service import outcomes
+from daemon.settings import TapeSettings
+from tests import runs
+from tests.adapters.tape import samples
+from tests.integration.command_line import environment
+
+LIMIT = 1_700_000
+"""Ten times a snapshot, which is much: a real limit is some hundred times as large."""
+GROUP = 24
+N_MINUTES = 3_360
+SETTINGS = runs.SETTINGS.model_copy(update={"tape": TapeSettings(snapshot_batches=160, max_bytes=LIMIT)})
+
+
+def begun(tape: TapeWriter, market: SimulatedMarket) -> Engine:
+    """An engine on a tape that has its warm-up and model."""
+    model = runs.model(settings=SETTINGS)
+    engine = Engine(model, SETTINGS, market.instruments)
+    start = runs.first_traded()
+    blocks = [engine.warm(block).tobytes() for block in market.blocks(start - 600, start - 1, 200)]
+    event = Warmup(
+        first_minute=start - 600,
+        last_minute=start - 1,
+        n_bars=sum(map(len, blocks)) // BAR_RECORD.itemsize,
+        digest=chain.warmup_digest(blocks),
+    )
+    genesis = tape.begin(
+        {
+            "name": "test",
+            "settings": SETTINGS.identity_json(),
+            "bars": "0",
+            "format": "1",
+            "first_minute": str(start),
+            "arithmetic": "a",
+            "versions": "{}",
+            "experts": '["trees", "online", "base_rate"]',
+        },
+        market.instruments,
+        "1",
+        runs.bundle().to_files(),
+        warmup=blocks,
+        events=iter([chain.record_event(1, event)]),
+    )
+    engine.begin(genesis, 1)
+    return engine
+
+
+def sizes(tape: TapeWriter, engine: Engine, market: SimulatedMarket) -> Iterator[int]:
+    """Trade, and yield the size of what is on the tape after each group."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    start = runs.first_traded()
+    rows = engine.run.model.plan.history_rows
+    with (
+        Retention(tape, lambda: engine.run.settings.tape, lambda: rows, lambda: 0) as retention,
+        ThreadPoolExecutor(1) as trees,
+    ):
+        for minutes in market.blocks(start, start + N_MINUTES - 1, GROUP):
+            for records, snapshot in outcomes(engine, iter([minutes]), trees):
+                tape.append(records, snapshot)
+                retention.after_commit(len(records))
+                while retention._looking is not None:
+                    retention._looking.result()
+                    retention.after_commit(0)
+                yield tape.database.used_bytes()
+
+
+def test_a_long_run_stays_within_its_size_and_its_report_is_of_the_whole_life(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "run.tape"
+    market = SimulatedMarket(**{**runs.MARKET, "n_minutes": runs.LEARNED + N_MINUTES})  # type: ignore[arg-type]
+    with TapeWriter(place) as tape:
+        engine = begun(tape, market)
+        found = list(sizes(tape, engine, market))
+    # Two snapshots, a tenth of this limit each, may come between two looks.
+    assert max(found) < 1.2 * LIMIT
+    assert place.stat().st_size < 1.2 * LIMIT
+    with TapeReader(place) as reader:
+        pruned = reader.pruned()
+        assert pruned is not None
+        assert pruned.batch > 0.5 * N_MINUTES
+        summaries = [len(one) for one in reader.day_summaries()]
+        assert len(summaries) == 2
+        assert len(pruned.life) < 60_000, "what is carried does not grow with the run"
+    assert main(["verify", str(place), "--only", "intact"]) == 0
+    assert main(["report", str(place), "--json", "--trials", "1"]) == 0
+    assert f'"minutes": {N_MINUTES}' in capsys.readouterr().out
+
+
+# --- kill -9
+
+PRUNING = """
+import sys
+from pathlib import Path
+from adapters.tape.retention import Goal, Pruner
+from adapters.tape.writer import TapeWriter
+from tests.adapters.tape import samples
+with TapeWriter(Path(sys.argv[1])) as tape:
+    pruner = Pruner(tape, samples.PlainSummaries, step_bars=1)
+    while pruner.step(Goal(120, 115), 0):
+        print("step", flush=True)
+print("done", flush=True)
+"""
+
+
+def test_a_kill_in_the_midst_of_pruning_leaves_a_whole_tape_that_is_pruned_on(tmp_path: Path) -> None:
+    sample = samples.write(tmp_path / "run.tape", n=240)
+    reached = []
+    for n_steps in (1, 40, 60):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PRUNING, str(sample.place)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+        assert process.stdout is not None
+        try:
+            for _ in range(n_steps):
+                assert process.stdout.readline() == "step\n"
+        finally:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            process.stdout.close()
+        with TapeReader(sample.place) as reader:
+            assert list(check_intact(reader)) == []
+            pruned = reader.pruned()
+            assert pruned is not None
+            reached.append(pruned.batch)
+            assert tuple(reader.batches()) == sample.batches[pruned.batch :]
+    assert all(one <= two for one, two in pairwise(reached))
+    assert reached[-1] > 80
