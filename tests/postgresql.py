@@ -25,8 +25,15 @@ OWNER = "postgres"
 """Whose server it is, and its superuser. Root may not run one."""
 
 PATIENCE_S = 60
-OPTIONS = {"listen_addresses": "", "fsync": "off", "max_connections": "40", "shared_buffers": "16MB"}
-"""The machine does not go down in a test: what a killed server wrote stays."""
+OPTIONS = {
+    "listen_addresses": "",
+    # The machine does not go down in a test: what a killed server wrote stays.
+    "fsync": "off",
+    "max_connections": "40",
+    "shared_buffers": "16MB",
+    # In its own folder, where nobody tidies up.
+    "dynamic_shared_memory_type": "mmap",
+}
 
 
 @dataclass

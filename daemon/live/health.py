@@ -109,14 +109,15 @@ class Health:
         """Return whether the process makes progress."""
         now_s = self._clock.monotonic_s()
         live = self._live
-        # Who waits for the tape's server is not stuck: to be killed for it would not bring the server back.
-        began_s = None if live is None or self._outage is not None else live.step_since_s
-        return {
-            "loop": self._within(now_s - self._beat_s, "its last beat was {} s ago"),
-            "engine": Check(ok=True, reason="waits for work")
-            if began_s is None
-            else self._within(now_s - began_s, "in the same step for {} s"),
-        }
+        began_s = None if live is None else live.step_since_s
+        if self._outage is not None:
+            # That is not to be stuck: to be killed for it would not bring the server back.
+            engine = Check(ok=True, reason="waits for the tape's server")
+        elif began_s is None:
+            engine = Check(ok=True, reason="waits for work")
+        else:
+            engine = self._within(now_s - began_s, "in the same step for {} s")
+        return {"loop": self._within(now_s - self._beat_s, "its last beat was {} s ago"), "engine": engine}
 
     def readiness(self) -> Checks:
         """Return whether the run does what it is there for; includes `progress`."""

@@ -135,6 +135,20 @@ def test_a_tape_that_could_not_be_written_is_not_ready_until_it_is_written() -> 
     assert health.readiness()["tape"].reason == "0 bytes are free"
 
 
+def test_a_run_that_waits_for_its_tapes_server_is_not_stuck_and_not_ready() -> None:
+    run = Listening(28_400_000)
+    run.attend()
+    run.live.step_since_s = run.machine.at_s
+    run.health.note_outage("the server went away")
+    run.pass_time(90)
+    assert all_well(run.health.progress())
+    assert run.health.progress()["engine"].reason == "waits for the tape's server"
+    assert run.health.readiness()["tape"].reason == "the server went away"
+    run.health.note_outage(None)
+    assert run.health.readiness()["tape"].ok
+    assert ills(run.health.progress()) == ["engine: in the same step for 90.0 s"]
+
+
 def test_a_run_that_stops_makes_progress_and_is_not_ready() -> None:
     run = Listening(28_400_000)
     run.attend()

@@ -1,0 +1,118 @@
+"""`papertape run` and `replay` onto a tape on a real PostgreSQL server, which goes away meanwhile."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.tape.place import ServerPlace, place_of
+from adapters.tape.reader import TapeReader
+from daemon.__main__ import main
+from daemon.errors import TapeError
+from tests.integration.command_line import Job, digest, papertape, started, wait_for
+from tests.integration.live_exchange import Exchange, simulated_exchange
+from tests.postgresql import PostgresqlServer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def exchange(job: Job, tmp_path: Path) -> Iterator[Exchange]:
+    with simulated_exchange(job, tmp_path) as served:
+        yield served
+
+
+@pytest.fixture
+def place(postgresql: PostgresqlServer) -> ServerPlace:
+    return postgresql.place()
+
+
+def url_of(place: ServerPlace) -> str:
+    return f"{place.url}&schema={place.schema}"
+
+
+def n_batches(place: ServerPlace) -> int:
+    try:
+        with TapeReader(place) as reader:
+            return reader.demand_begun()[0]
+    except TapeError:
+        return -1
+
+
+def said(log: Path, event: str) -> list[dict[str, object]]:
+    """The lines of a log that tell of an event, whole ones."""
+    lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+    return [found for found in map(json.loads, lines) if found["event"] == event]
+
+
+def test_a_run_waits_for_its_server_is_killed_and_comes_to_a_tape_without_gap_or_double(
+    exchange: Exchange, place: ServerPlace, postgresql: PostgresqlServer
+) -> None:
+    log = exchange.folder / "stderr.txt"
+    words = [*exchange.words[:-1], url_of(place)]
+    with started(words, exchange.folder) as process:
+        assert wait_for(process, lambda: n_batches(place) >= 15), log.read_text(encoding="utf-8")
+        postgresql.stop("immediate")
+        try:
+            assert wait_for(process, lambda: bool(said(log, "tape_away"))), log.read_text(encoding="utf-8")
+        finally:
+            postgresql.start_again()
+        before = n_batches(place)
+        assert wait_for(process, lambda: n_batches(place) >= before + 15), log.read_text(encoding="utf-8")
+        (back,) = said(log, "tape_back")
+        assert int(str(back["retries"])) >= 1
+        process.kill()
+        process.wait()
+    killed_at = n_batches(place)
+    with started(words, exchange.folder) as process:
+        assert wait_for(process, lambda: n_batches(place) >= killed_at + 15), log.read_text(encoding="utf-8")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0, log.read_text(encoding="utf-8")
+    with TapeReader(place) as reader:
+        minutes = [record.minute for record in reader.batches()]
+    assert minutes == list(range(minutes[0], minutes[0] + len(minutes)))
+    verified = papertape(["verify", url_of(place)], exchange.folder)
+    assert verified.returncode == 0, verified.stdout
+    assert "reproduced" in verified.stdout
+
+
+def test_a_replay_that_is_killed_goes_on_and_comes_to_the_digest_of_a_tape_in_a_file(
+    job: Job, whole: Path, place: ServerPlace
+) -> None:
+    words = [*job.words("unused")[:-1], url_of(place)]
+    with started(words, job.folder) as process:
+        assert wait_for(process, lambda: n_batches(place) >= 48)
+    assert n_batches(place) < 1_200
+    done = papertape(words, job.folder)
+    assert done.returncode == 0, done.stderr
+    with TapeReader(place) as reader:
+        tip = reader.tip()
+    assert tip is not None
+    assert tip[1].hex() == digest(whole)
+    assert place_of(url_of(place)) == place
+
+
+def test_a_server_that_is_not_there_is_one_paragraph_without_the_password(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"postgresql://me:secret@/runs?host={tmp_path}"
+    for words in (["verify", url], ["report", url], ["tape", "info", url]):
+        assert main(words) == 1
+        told = capsys.readouterr().err
+        assert "cannot be reached" in told
+        assert "secret" not in told
+    for url in ("postgresql://me:sec/ret@db/runs", "postgresql://db/runs?schema=A"):
+        assert main(["verify", url]) == 2
+        assert "the tape's URL" in capsys.readouterr().err
+
+
+def test_a_password_in_the_settings_is_refused_and_not_repeated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.yaml").write_text('tape: {url: "postgresql://me:secret@db/runs"}', encoding="utf-8")
+    assert main(["config", "check", str(tmp_path / "run.yaml")]) == 2
+    told = capsys.readouterr().err
+    assert "PGPASSWORD" in told
+    assert "secret" not in told
