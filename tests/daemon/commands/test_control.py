@@ -1,14 +1,18 @@
 """The control API joined to a run: what it says, what its commands do, and what it is refused to be."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from adapters.control import answers as a
+from adapters.control.client import ControlClient
 from adapters.control.guard import Refused
 from adapters.prometheus.live import CONTROL_FAMILIES
 from daemon.__main__ import main
@@ -25,12 +29,15 @@ from daemon.commands._control_views import (
     vitals_of,
 )
 from daemon.commands._views import Watcher
-from daemon.errors import ControlError, FeedError
+from daemon.errors import ControlError, ControlUnreachableError, FeedError
 from daemon.events import AnyEvent, BatchRecord, Command, CommandKind, TradingMode
 from daemon.live import Onlookers
 from daemon.settings import ControlSettings, Settings, is_loopback
 from tests.daemon.test_live import Played
 from tests.runs import SETTINGS, cut, decided, first_traded, fresh_engine, traded
+
+if TYPE_CHECKING:
+    from daemon.commands._live import Session
 
 WORLD = "0.0.0.0"  # noqa: S104 - never bound to
 FILE = "a-file"
@@ -203,6 +210,123 @@ async def test_only_the_newest_commands_are_remembered() -> None:
     assert MOST_ORDERS >= REMEMBERED
 
 
+# --- what it answers while the run is busy, and when it ends ---
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[tuple[Control, Played, str]]:
+    """The API of a live run that has not begun, and where it answers."""
+    live = Played(n_minutes=20)
+    settings = SETTINGS.model_copy(
+        update={"control": ControlSettings(enabled=True, port=0, token=SecretStr(TOKEN))}
+    )
+    with control_of(settings) as control:
+        assert control is not None
+        meter = SimpleNamespace()
+        session = SimpleNamespace(
+            engine=live.engine,
+            live=live.live,
+            watcher=Watcher(live.engine, first_traded(), first_traded() + 20),
+            meter=meter,
+            tape_place=Path("missing.tape"),
+            reloader=None,
+        )
+        live.live._onlookers = control.joined(cast("Session", session), live.clock, live.live._onlookers)
+        async with control.serving():
+            assert meter.control is control
+            yield control, live, control._server.url
+
+
+def arrivals(live: Played) -> list[asyncio.Event]:
+    """Set when a command, and when the wish for a snapshot, has come to the run."""
+    events = []
+    for name in ("submit", "snapshot"):
+        come = asyncio.Event()
+        method = getattr(live.live, name)
+
+        async def noted(*given: object, come: asyncio.Event = come, method: Any = method) -> object:
+            come.set()
+            return await method(*given)
+
+        setattr(live.live, name, noted)
+        events.append(come)
+    return events
+
+
+async def test_it_answers_while_the_runs_event_loop_hangs(served: tuple[Control, Played, str]) -> None:
+    _, _, url = served
+    client = ControlClient(url, TOKEN)
+    with ThreadPoolExecutor(1) as person:
+        asked = person.submit(
+            lambda: [client.get(f"/api/{name}") for name in ("state", "vitals", "commands")]
+        )
+        # This blocks the loop: nothing of the run's moves until the answers are there.
+        state, vitals, commands = asked.result(30)
+    assert state["mode"] == "normal"
+    assert vitals["verdict"].startswith("too few")
+    assert commands == {"commands": []}
+
+
+async def test_an_order_that_a_hanging_run_does_not_take_is_refused(
+    served: tuple[Control, Played, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, url = served
+    monkeypatch.setattr("daemon.commands._control.PATIENCE_S", 0.05)
+    client = ControlClient(url, TOKEN)
+    with ThreadPoolExecutor(1) as person:
+        asked = person.submit(client.post, "/api/pause")
+        with pytest.raises(ControlUnreachableError, match="did not answer within"):
+            asked.result(30)
+
+
+async def test_what_the_run_cannot_do_is_said(served: tuple[Control, Played, str]) -> None:
+    control, live, url = served
+    client = ControlClient(url, TOKEN)
+    with pytest.raises(ControlUnreachableError, match="reads no settings again"):
+        await asyncio.to_thread(client.post, "/api/reload")
+    with pytest.raises(ControlUnreachableError, match="there is no tape"):
+        await asyncio.to_thread(client.get, "/api/orders")
+    came = arrivals(live)
+    early = asyncio.ensure_future(asyncio.to_thread(client.post, "/api/snapshot"))
+    waiting = asyncio.ensure_future(asyncio.to_thread(client.post, "/api/pause?wait_seconds=60"))
+    await asyncio.gather(*(come.wait() for come in came))
+    await live.play()
+    with pytest.raises(ControlUnreachableError, match="no minute has been decided"):
+        await early
+    assert (await waiting)["status"] == "done"
+    state = await asyncio.to_thread(client.get, "/api/state")
+    assert (state["batch"], state["mode"]) == (20, "no_entry")
+    figures = control.figures()
+    assert set(figures) == {family.name for family in CONTROL_FAMILIES}
+    assert figures["control_requests_total"]["/api/pause", "200"] == 1.0
+
+
+async def test_whoever_waits_when_the_run_ends_is_told(served: tuple[Control, Played, str]) -> None:
+    _, live, url = served
+    client, came = ControlClient(url, TOKEN), arrivals(live)
+    waiting = asyncio.ensure_future(asyncio.to_thread(client.post, "/api/flatten?wait_seconds=60"))
+    snapshot = asyncio.ensure_future(asyncio.to_thread(client.post, "/api/snapshot"))
+    await asyncio.gather(*(come.wait() for come in came))
+    live.stop.set()
+    await live.live.run(live.stop)
+    assert (await waiting)["status"] == "lost"
+    with pytest.raises(ControlUnreachableError, match="the run is ending"):
+        await snapshot
+
+
+async def test_a_figure_that_cannot_be_made_does_not_end_the_run(
+    served: tuple[Control, Played, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, live, _ = served
+
+    def broken(*_arguments: object) -> a.State:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("daemon.commands._control.state_of", broken)
+    await live.play()
+    assert len(live.records) == 20
+
+
 # --- how it begins ---
 
 
@@ -285,10 +409,3 @@ def test_the_identity_of_a_run_has_nothing_of_its_api() -> None:
     other = Settings(control=ControlSettings(enabled=True, port=1, token=SecretStr(TOKEN)))
     assert other.identity_json() == Settings().identity_json()
     assert TOKEN not in other.model_dump_json()
-
-
-def test_its_families_are_known() -> None:
-    assert {family.name for family in CONTROL_FAMILIES} == {
-        "control_requests_total",
-        "control_last_command_timestamp_seconds",
-    }
