@@ -205,7 +205,22 @@ def _experts() -> list[Panel]:
             "none",
             Query(f"sum by (result) (increase({of('model_swaps_total')}[1d]))", "{{result}}"),
             style="stacked",
-            width=24,
+            width=8,
+        ),
+        lines(
+            "Skill of versions",
+            "Of the blend of each version, nats a label over the base rate: the champion, past ones, a "
+            "challenger.",
+            NATS,
+            Query(of("model_skill_nats", estimate="mean"), "{{model}} ({{role}})"),
+            width=8,
+        ),
+        lines(
+            "What a challenger would bring",
+            "Its skill less that of what traded, on the same labels, nats; zero without a challenger.",
+            NATS,
+            Query(f"{of('challenger_gain_nats')} or vector(0)", "{{model}} {{estimate}}"),
+            width=8,
         ),
     ]
 

@@ -198,8 +198,24 @@ def _tape() -> list[Panel]:
     outages = f"increase({of('tape_outages_total')}[1h]) or vector(0)"
     retries = f"increase({of('tape_retries_total')}[1h]) or vector(0)"
     return [
-        lines("Tape", "Size of its files, their log included.", "bytes", Query(of("tape_bytes"), "tape")),
-        lines("Free space", "On the tape's disk.", "bytes", Query(of("disk_free_bytes"), "free")),
+        lines(
+            "Tape",
+            "Size of its files, their log included.",
+            "bytes",
+            Query(of("tape_bytes"), "tape"),
+            width=8,
+        ),
+        lines("Free space", "On the tape's disk.", "bytes", Query(of("disk_free_bytes"), "free"), width=8),
+        lines(
+            "Time on the tape",
+            "From its oldest minute to its newest: what retention keeps.",
+            "s",
+            Query(
+                f"{of('last_closed_bar_timestamp_seconds')} - {of('tape_oldest_batch_timestamp_seconds')}",
+                "kept",
+            ),
+            width=8,
+        ),
         lines(
             "Since the last",
             "Commit, snapshot, reload of settings.",

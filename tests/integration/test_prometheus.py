@@ -16,6 +16,7 @@ from adapters.prometheus.judged import judged_families
 from adapters.prometheus.live import (
     CONTROL_FAMILIES,
     LIVE_FAMILIES,
+    MODEL_FAMILIES,
     MQTT_FAMILIES,
     RELOAD_FAMILIES,
     TAPE_FAMILIES,
@@ -38,7 +39,11 @@ ABSENT = (
     "retraining_asked_timestamp_seconds",
     *(
         family.name
-        for family in (*RELOAD_FAMILIES, *TAPE_FAMILIES, *CONTROL_FAMILIES, *LIVE_FAMILIES, *MQTT_FAMILIES)
+        for families in (
+            *(RELOAD_FAMILIES, TAPE_FAMILIES, LIVE_FAMILIES),
+            *(MODEL_FAMILIES, MQTT_FAMILIES, CONTROL_FAMILIES),
+        )
+        for family in families
     ),
 )
 """A replay of 20 hours fills no window of drift, catches nothing up and raises no alarm; it has no
