@@ -90,7 +90,7 @@ class QuietRun(RunPort):
             schema_hash="",
             experts=[],
         )
-        return a.Models(trading=trading, known=[])
+        return a.Models(trading=trading, known=[], challenger=None, refused=[])
 
     def settings(self) -> Mapping[str, Any]:
         return {"run": {"name": "quiet"}}

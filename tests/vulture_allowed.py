@@ -66,6 +66,8 @@ calibration_error_ratio
 edge_predicted_ratio
 edge_realised_ratio
 data_end
+champion_skill_nats
+gain_nats
 
 # uvicorn reads it.
 should_exit

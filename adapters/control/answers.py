@@ -262,7 +262,7 @@ class ModelState(Answer):
 
     version: str
     name: str
-    uri: str = Field(description="Where the settings look for it, `model.uri`.")
+    uri: str = Field(description="Where it is looked for.")
     trained_at: datetime | None
     data_end: datetime | None = Field(description="The newest minute it learned from.")
     labels: dict[str, Any] = Field(description="What it predicts.")
@@ -272,11 +272,31 @@ class ModelState(Answer):
     experts: list[str]
 
 
+class ChallengerState(Answer):
+    """A model that is scored beside the one that trades, and does not trade."""
+
+    version: str
+    since: datetime = Field(description="The first minute that it was scored in.")
+    labels: int
+    skill_nats: Estimate | None
+    champion_skill_nats: Estimate | None = Field(description="Of what traded, on the same labels.")
+    gain_nats: Estimate | None = Field(description="Its skill less the champion's, paired by minute.")
+
+
+class ModelRefused(Answer):
+    """A version that was not let trade."""
+
+    version: str
+    reason: str
+
+
 class Models(Answer):
     """The models of the run."""
 
     trading: ModelState
     known: list[str] = Field(description="Versions that the run holds beside it.")
+    challenger: ChallengerState | None
+    refused: list[ModelRefused] = Field(description="The newest since this process began, newest first.")
 
 
 class Ordered(Answer):

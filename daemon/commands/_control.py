@@ -5,6 +5,7 @@ afterwards; pages come from the tape, read on a worker thread; orders are handed
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -51,6 +52,9 @@ VITALS_EVERY_S: Final = 1.0
 PATIENCE_S: Final = 10.0
 """A run that does not take an order over in so long hangs."""
 
+MODELS_REFUSED: Final = 10
+"""So many are remembered."""
+
 SNAPSHOT_S: Final = 60.0
 RELOAD_S: Final = 150.0
 """A change of what decides waits for its minute, which may wait for bars."""
@@ -85,6 +89,7 @@ class Control:
         self._guard: Guard | None = None
         self._ordered_s: float | None = None
         self._failed = False
+        self._refused_models: deque[tuple[str, str]] = deque(maxlen=MODELS_REFUSED)
         self._reloading: set[asyncio.Task[Reloaded]] = set()
 
     # --- on the run's event loop ---
@@ -93,6 +98,7 @@ class Control:
         """Join a run, and return onlookers that publish it to the API too."""
         self._session, self._clock, self._loop = session, clock, asyncio.get_running_loop()
         session.meter.control = self
+        session.models.heard_by.append(lambda *refused: self._refused_models.appendleft(refused))
         self._commands = Commands(session.engine, lambda event: session.live.submit(event))  # noqa: PLW0108 - `live` comes later
         return replace(onlookers, sinks=(*onlookers.sinks, self.see))
 
@@ -140,7 +146,8 @@ class Control:
         engine, watcher = session.engine, session.watcher
         self._state = state_of(engine, watcher, session.live, self._newest, __version__)
         self._positions = positions_of(engine, watcher)
-        self._models = models_of(engine, self._settings.model.uri)
+        watched = session.models
+        self._models = models_of(engine, watched.uri, watched.challenger.figures, self._refused_models)
         if self._loop.time() >= self._vitals_due_s:
             self._vitals_due_s = self._loop.time() + VITALS_EVERY_S
             self._vitals = vitals_of(engine)

@@ -14,6 +14,7 @@ from daemon.vitals.verdict import verdict
 
 if TYPE_CHECKING:
     from adapters.tape.newest import Fate
+    from daemon.challenger import ChallengerFigures
     from daemon.commands._views import Watcher
     from daemon.engine import Engine
     from daemon.events import BatchRecord, Fill, Order
@@ -112,8 +113,13 @@ def vitals_of(engine: "Engine") -> a.Vitals:
     )
 
 
-def models_of(engine: "Engine", uri: str) -> a.Models:
-    """Return what trades."""
+def models_of(
+    engine: "Engine",
+    uri: str,
+    challenger: "ChallengerFigures | None" = None,
+    refused: Iterable[tuple[str, str]] = (),
+) -> a.Models:
+    """Return what trades, what is scored beside it, and the (version, reason) of what was refused."""
     model = engine.run.model
     bundle = model.bundle
     end = bundle.ranges.get("end")
@@ -131,6 +137,20 @@ def models_of(engine: "Engine", uri: str) -> a.Models:
             experts=list(bundle.experts),
         ),
         known=sorted(set(engine.library) - {model.version}),
+        challenger=None if challenger is None else _challenger(challenger),
+        refused=[a.ModelRefused(version=version, reason=reason) for version, reason in refused],
+    )
+
+
+def _challenger(figures: "ChallengerFigures") -> a.ChallengerState:
+    champion = figures.champion
+    return a.ChallengerState(
+        version=figures.version,
+        since=moment(figures.since),
+        labels=figures.skill.rows,
+        skill_nats=estimate(figures.skill.skill_interval),
+        champion_skill_nats=None if champion is None else estimate(champion.skill_interval),
+        gain_nats=estimate(figures.gain),
     )
 
 

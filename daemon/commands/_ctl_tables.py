@@ -153,6 +153,10 @@ def _models(a: Answer) -> list[Table | Text]:
         ("features", f"{len(m['features'])}, schema {m['schema_hash'][:12]}"),
         ("also held", ", ".join(a["known"]) or "none"),
     ]
+    if (c := a["challenger"]) is not None:
+        rows.append(("challenger", f"{c['version']} since {_minute(c['since'])}, {c['labels']:,} labels"))
+        rows.append(("its gain", f"{_interval(c['gain_nats'], 1000.0)} mnat"))
+    rows += [("refused", f"{one['version']}: {one['reason']}") for one in a["refused"]]
     return [_facts(rows)]
 
 

@@ -59,6 +59,7 @@ class ModelWatch:
         offered: Bundles by version, for the tape to keep with the event that brings them in.
         heard_by: Are told of each version that is refused, with the reason.
         challenger: Scores another model beside what trades.
+        uri: What is watched.
     """
 
     def __init__(self, engine: Engine, place: Place, settings: Settings, uri: str) -> None:
@@ -67,7 +68,7 @@ class ModelWatch:
         self.challenger = ChallengerWatch(engine, place)
         self._engine = engine
         self._place = place
-        self._uri = uri
+        self.uri = uri
         self._store = open_store(uri, settings.model.registry)
         # What the address pointed to when it was last heeded; None: nothing is known yet.
         self._heeded: str | None = None
@@ -114,7 +115,7 @@ class ModelWatch:
         return {**found, **version_series(self._engine.run, self.challenger.figures)}
 
     async def _watch(self, submit: Submit) -> None:
-        if is_registered(self._uri) and "@" not in self._uri:
+        if is_registered(self.uri) and "@" not in self.uri:
             return  # a version by its number stays what it is
         slept_s = math.inf
         while True:
@@ -128,7 +129,7 @@ class ModelWatch:
     async def poll(self, submit: Submit) -> None:
         """Ask once what the address points to; if that is something new, load it, and swap or refuse it."""
         try:
-            version = await asyncio.to_thread(self._store.version_of, self._uri)
+            version = await asyncio.to_thread(self._store.version_of, self.uri)
             if version != self._heeded:
                 await self._heed(version, submit)
         except FeedError as error:
@@ -139,11 +140,11 @@ class ModelWatch:
             if not self._away:
                 self._away = True
                 trades = self._engine.run.model.version
-                _log().warning("model registry away", model=self._uri, trades=trades, reason=str(error))
+                _log().warning("model registry away", model=self.uri, trades=trades, reason=str(error))
         else:
             if self._away:
                 self._away = False
-                _log().info("model registry back", model=self._uri)
+                _log().info("model registry back", model=self.uri)
 
     async def _heed(self, version: str, submit: Submit) -> None:
         try:
@@ -169,7 +170,7 @@ class ModelWatch:
             ModelRefusedError: It cannot trade in this run.
             PapertapeError: It cannot be had now.
         """
-        version, files = self._store.load(self._uri)
+        version, files = self._store.load(self.uri)
         hashes = hashes_of(files)
         run = self._engine.run
         with TapeReader(self._place) as reader:

@@ -1,7 +1,7 @@
 """The control API joined to a run: what it says, what its commands do, and what it is refused to be."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from adapters.control.client import ControlClient
 from adapters.control.guard import Refused
 from adapters.prometheus.live import CONTROL_FAMILIES
 from daemon.__main__ import main
+from daemon.challenger import ChallengerFigures
 from daemon.commands._control import Control
 from daemon.commands._control_orders import MOST_ORDERS, REMEMBERED, Commands
 from daemon.commands._control_start import control_of, token_of
@@ -33,6 +34,7 @@ from daemon.errors import ControlError, ControlUnreachableError, FeedError
 from daemon.events import AnyEvent, BatchRecord, Command, CommandKind, TradingMode
 from daemon.live import Onlookers
 from daemon.settings import ControlSettings, Settings, is_loopback
+from daemon.vitals.intervals import Interval
 from tests.daemon.test_live import Played
 from tests.runs import SETTINGS, cut, decided, first_traded, fresh_engine, traded
 
@@ -86,6 +88,12 @@ def test_state_positions_vitals_and_models_are_those_of_the_engine() -> None:
     assert models.trading.experts == list(engine.run.panel.names)
     assert models.known == ["2"]
     assert models.trading.data_end is not None
+    skill, drift = engine.run.skill.figures()[-1], engine.run.health.figures().calibration[-1]
+    beside = ChallengerFigures("2", last.minute, skill, drift, None, Interval(0.01, -0.02, 0.04))
+    challenger = models_of(engine, "models:/x@champion", beside).challenger
+    assert challenger is not None
+    assert (challenger.labels, challenger.champion_skill_nats) == (skill.rows, None)
+    assert challenger.gain_nats == a.Estimate(mean=0.01, low=-0.02, high=0.04)
 
 
 def test_every_answer_survives_json() -> None:
@@ -222,7 +230,7 @@ async def served() -> AsyncIterator[tuple[Control, Played, str]]:
     )
     with control_of(settings) as control:
         assert control is not None
-        meter = SimpleNamespace()
+        meter, heard_by = SimpleNamespace(), list[Callable[[str, str], None]]()
         session = SimpleNamespace(
             engine=live.engine,
             live=live.live,
@@ -230,10 +238,15 @@ async def served() -> AsyncIterator[tuple[Control, Played, str]]:
             meter=meter,
             tape_place=Path("missing.tape"),
             reloader=None,
+            models=SimpleNamespace(
+                uri="models:/x@champion", challenger=SimpleNamespace(figures=None), heard_by=heard_by
+            ),
         )
         live.live._onlookers = control.joined(cast("Session", session), live.clock, live.live._onlookers)
         async with control.serving():
             assert meter.control is control
+            for hear in heard_by:
+                hear("9", "its labels differ")
             yield control, live, control._server.url
 
 
@@ -296,6 +309,8 @@ async def test_what_the_run_cannot_do_is_said(served: tuple[Control, Played, str
     assert (await waiting)["status"] == "done"
     state = await asyncio.to_thread(client.get, "/api/state")
     assert (state["batch"], state["mode"]) == (20, "no_entry")
+    models = await asyncio.to_thread(client.get, "/api/models")
+    assert models["refused"] == [{"version": "9", "reason": "its labels differ"}]
     figures = control.figures()
     assert set(figures) == {family.name for family in CONTROL_FAMILIES}
     assert figures["control_requests_total"]["/api/pause", "200"] == 1.0
