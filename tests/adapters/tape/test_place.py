@@ -1,11 +1,14 @@
 """Where a tape is: what paths and URLs say, and what of them is shown."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from adapters.tape.place import ServerPlace, place_of
-from daemon.errors import TapePlaceError
+from adapters.tape.reader import TapeReader
+from adapters.tape.writer import TapeWriter
+from daemon.errors import TapePlaceError, UserError
 
 SHOWN = {
     "postgresql://db.example/runs": "postgresql://db.example/runs?schema=papertape",
@@ -59,3 +62,15 @@ def test_a_url_that_cannot_be_read_is_refused_without_quoting_a_password(url: st
     with pytest.raises(TapePlaceError) as refused:
         place_of(url)
     assert "cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("opened", [TapeReader, TapeWriter])
+def test_without_psycopg_it_is_said_how_to_get_it(
+    opened: type[TapeReader] | type[TapeWriter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("adapters.tape.postgresql", "psycopg"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("adapters.tape.postgresql_server", raising=False)
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(UserError, match=r"pip install 'papertape\[postgresql\]'"):
+        opened(place_of("postgresql://db/runs"))
