@@ -192,7 +192,10 @@ async def notifying(
     async def look() -> None:
         """Look at the run, for ever."""
         while True:
-            notifier.look()
+            try:
+                notifier.look()
+            except Exception:  # noqa: BLE001 - a run must not lose its messages for one that could not be made
+                structlog.get_logger().exception("sink_failed", sink=SINK)
             await asyncio.sleep(LOOK_S)
 
     task = asyncio.create_task(look())

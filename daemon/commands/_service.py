@@ -65,8 +65,7 @@ class Attendant:
         phase = "; ".join(ills(progress)) or self._phase_when_well()
         if phase != self._phase or now_s >= self._told_s + STATUS_S:
             self._phase, self._told_s = phase, now_s
-            running = phase == "running" and self.describe is not None
-            self._manager.tell(f"STATUS={self.describe() if running and self.describe else phase}")
+            self._manager.tell(f"STATUS={self._described() if phase == 'running' else phase}")
 
     def stop(self) -> None:
         """Say that the run ends."""
@@ -84,6 +83,12 @@ class Attendant:
         finally:
             self._told_s = float("-inf")
             self._manager.tell("READY=1")
+
+    def _described(self) -> str:
+        try:
+            return "running" if self.describe is None else self.describe()
+        except Exception:  # noqa: BLE001 - for want of a line for people no watchdog may starve
+            return "running"
 
     def _phase_when_well(self) -> str:
         if self._stopping:
