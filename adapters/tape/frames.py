@@ -14,6 +14,7 @@ from sqlalchemy import Table, func, select
 
 from adapters.tape import schema
 from adapters.tape.cells import packed_bars, read_bytes, read_flag, read_int
+from adapters.tape.in_force import models_in_force
 from adapters.tape.pages import after_events
 from adapters.tape.reader import TapeReader
 from adapters.tape.records import BOOK, BOOK_AT, PART_TABLES, PartTable, event_of
@@ -125,22 +126,24 @@ def decisions_table(reader: TapeReader, reasons: Mapping[int, str]) -> TapeTable
         "batch": pl.Int64,
         "time": _TIME,
         "instrument": pl.String,
+        "model": pl.String,
         **{f"{name}_{side}": pl.Float64 for name in said for side in _SIDES},
         **dict.fromkeys(("edge", "sigma", "target"), pl.Float64),
         "reason": pl.String,
     }
-    universes = _universes(reader)
+    universes, models = _universes(reader), models_in_force(reader)
 
     def frame(rows: list[Row]) -> pl.DataFrame:
         blobs = [np.frombuffer(read_bytes(row[2], "batch.decisions"), dtype) for row in rows]
         counts = [len(blob) for blob in blobs]
         packed = np.concatenate(blobs)
         places = [blob["instrument"].tolist() for blob in blobs]
-        names = [universes(row[0]) for row in rows]
+        names, versions = ([of(row[0]) for row in rows] for of in (universes, models))
         data = {
             "batch": np.repeat(_integers(rows, 0, "batch.number"), counts),
             "time": _times(np.repeat(_integers(rows, 1, "batch.minute"), counts)),
             "instrument": [of[at] for of, held in zip(names, places, strict=True) for at in held],
+            "model": [version for version, n in zip(versions, counts, strict=True) for _ in range(n)],
             **{
                 f"{name}_{side}": np.ascontiguousarray(packed[name][:, at])
                 for name in said

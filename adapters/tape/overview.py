@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from adapters.tape.in_force import changes_of_model
 from adapters.tape.reader import TapeReader
 
 _COUNTS = {
@@ -30,7 +31,8 @@ class Overview:
 
     Attributes:
         run: Name of the run; empty if its header has none.
-        model_version: The version that traded from the start.
+        model_version: The version that trades.
+        model_changes: How often another version came to trade.
         instruments: Names of the instruments after the newest batch.
         departed: Names of those that left.
         pruned_batches: How many batches retention took away; they were the first ones.
@@ -45,6 +47,7 @@ class Overview:
 
     run: str
     model_version: str
+    model_changes: int
     instruments: tuple[str, ...]
     departed: tuple[str, ...]
     pruned_batches: int
@@ -73,9 +76,11 @@ def overview(reader: TapeReader) -> Overview:
     header, instruments, universe = reader.header(), reader.instruments(), reader.universe_after(tip[0])
     ((first, last),) = reader.fetch(_RANGE, ())
     newest, pruned = reader.last_batch(), reader.pruned()
+    models = changes_of_model(reader)
     return Overview(
         run=header.get("name", ""),
-        model_version=header.get("model_version", ""),
+        model_version=models[-1][1],
+        model_changes=len(models) - 1,
         instruments=universe.names,
         departed=tuple(sorted(universe.known.keys() - set(universe.names))),
         pruned_batches=pruned.batch if pruned else 0,

@@ -128,7 +128,7 @@ def _lines(found: "Overview") -> list[tuple[str, str]]:
         ),
         ("instruments", _listed(found.instruments)),
         *left,
-        ("model", found.model_version),
+        ("model", found.model_version + (f" (change {found.model_changes})" if found.model_changes else "")),
         *((name, f"{count:,}") for name, count in found.counts.items()),
         ("equity", f"{found.equity} {found.quote}" if found.equity else "none yet"),
         ("digest", found.digest),

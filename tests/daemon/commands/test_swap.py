@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import structlog
 
@@ -255,6 +256,13 @@ def test_every_decision_is_that_of_the_version_that_the_tape_names(swapped: Swap
         np.testing.assert_array_equal(said[at], alone[ours - 1][at])
         assert (said[at] != alone[other - 1][at]).any()
     assert len(seen) > N_SWAPS // 2
+
+
+def test_an_export_names_the_version_beside_every_decision(swapped: Swapped, tmp_path: Path) -> None:
+    assert main(["tape", "export", str(swapped.tape), "--out", str(tmp_path)]) == 0
+    decisions = pl.read_parquet(tmp_path / "decisions.parquet")
+    told = dict(decisions.select("batch", "model").unique().iter_rows())
+    assert told == {record.batch: trades for record, trades in in_force(swapped)}
 
 
 def test_verify_reproduces_the_run_without_its_registry(
