@@ -24,6 +24,7 @@ from daemon.events import (
 
 Kind = TypeVar("Kind")
 _TOLD_EVERY: Final = 256
+_PRUNED: Final = "SELECT number FROM batch WHERE number <= ? ORDER BY number LIMIT 1"
 
 
 class Walk:
@@ -60,7 +61,9 @@ class Walk:
     def findings(self) -> Iterator[Finding]:
         """Yield each batch that is missing, unreadable, or does not follow from the one before it."""
         number = yield from self._from_the_start()
-        for batch in self._reader.stored():
+        for (old,) in self._reader.fetch(_PRUNED, (number,)):
+            yield Finding(f"batch {old} is there, though it was pruned", "batch", old)
+        for batch in self._reader.stored(number):
             if batch.number != number + 1:
                 yield Finding(f"batches {number + 1} to {batch.number - 1} are missing", "batch", number + 1)
                 self._previous, self.is_whole = (), False

@@ -1,6 +1,8 @@
 """A run whose instruments change: any chunking, any stop and start from its tape, always the same digests."""
 
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 from adapters.tape.intact import check_intact
 from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
+from daemon.__main__ import main
+from daemon.commands._pruning import prune
 from daemon.commands._run import Run, begin, machine, resume
 from daemon.engine import Engine
 from daemon.events import (
@@ -25,6 +29,7 @@ from daemon.events import (
     UniverseChanged,
 )
 from daemon.playback import inputs
+from daemon.service import outcomes
 from daemon.snapshot import encode_snapshot
 from tests.runs import SETTINGS, bundle, cut, decided, first_traded, fresh_engine, market, model, traded
 
@@ -81,10 +86,10 @@ def of_names(minutes: Minutes, names: tuple[str, ...]) -> Minutes:
     return Minutes(**cells)
 
 
-def mixed(cuts: list[int]) -> Iterator[AnyEvent | Minutes]:
+def mixed(cuts: list[int], n_minutes: int = N) -> Iterator[AnyEvent | Minutes]:
     names, at = NAMES, 0
     by_minute = dict(changes())
-    for part in cut(traded(N), [*cuts, *by_minute]):
+    for part in cut(traded(n_minutes), [*cuts, *by_minute]):
         for event in by_minute.get(at, ()):
             yield event
             if isinstance(event, UniverseChanged):
@@ -144,6 +149,16 @@ class Tape:
             tape.append(records, engine.snapshot() if snapshot else None)
         return engine
 
+    def write_whole(self, n_minutes: int) -> Engine:
+        """With the snapshots that are due."""
+        engine = self.run.engine()
+        with TapeWriter(self.path) as tape, ThreadPoolExecutor(1) as trees:
+            begin(self.run, engine, tape)
+            for records, snapshot in outcomes(engine, mixed([], n_minutes), trees):
+                tape.append(records, snapshot)
+            tape.append((), engine.snapshot())
+        return engine
+
     def taken_up(self) -> Engine:
         engine = self.run.engine()
         with TapeReader(self.path) as reader:
@@ -201,3 +216,36 @@ def test_a_tape_gives_every_batch_back_and_is_intact(tmp_path: Path) -> None:
     with TapeReader(tape.path) as reader:
         again.begin(reader.genesis(), 1)
     assert digests(decided(again, inputs(records, NAMES, 33))[0]) == digests(records)
+
+
+def test_a_tape_is_pruned_of_its_changes_and_still_verifies_and_is_taken_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tape = Tape(tmp_path / "run.tape")
+    engine = tape.write_whole(340)
+    assert "pruned: batches 1 to" in prune(tape.path, None, 30 / 1440)
+    with TapeReader(tape.path) as reader:
+        pruned = reader.pruned()
+        assert pruned is not None
+        assert pruned.batch > SWAPS
+        assert [record.batch for record in reader.batches()] == list(range(pruned.batch + 1, 341))
+    assert main(["verify", str(tape.path)]) == 0
+    assert "reproduced: 40 batches" in capsys.readouterr().out
+    ours, theirs = engine.snapshot(), tape.taken_up().snapshot()
+    assert ours is not None
+    assert theirs is not None
+    assert encode_snapshot(ours) == encode_snapshot(theirs)
+
+
+def test_a_batch_that_is_there_though_it_was_pruned_is_found(tmp_path: Path) -> None:
+    tape = Tape(tmp_path / "run.tape")
+    tape.write_whole(340)
+    prune(tape.path, None, 30 / 1440)
+    connection = sqlite3.connect(tape.path)
+    with connection:
+        connection.execute("CREATE TEMP TABLE old AS SELECT * FROM batch WHERE number = 340")
+        connection.execute("UPDATE old SET number = 1")
+        connection.execute("INSERT INTO batch SELECT * FROM old")
+    connection.close()
+    with TapeReader(tape.path) as reader:
+        assert any("though it was pruned" in str(finding) for finding in check_intact(reader))
