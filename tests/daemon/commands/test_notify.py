@@ -1,11 +1,13 @@
 """Who is told of what: a notifier over a real webhook, beside a run in the state that a notice is about."""
 
+import sys
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from adapters.clock import SystemClock
+from adapters.prometheus.server import MetricsServer
 from daemon.__main__ import main
 from daemon.commands._notify import Notifier, notifying, open_channels
 from daemon.commands._reload import Reloaded
@@ -64,8 +66,8 @@ def vital(after: VitalState) -> VitalChange:
 async def test_everything_that_can_go_wrong_is_told_once_and_when_it_is_over() -> None:
     clock, health = JumpClock(0), Health(HealthSettings(), SystemClock())
     session: Any = RunningSession()
-    with Webhook() as webhook:
-        async with notifying(settings_for(webhook), health, clock, None) as notifier:
+    with Webhook() as webhook, MetricsServer("127.0.0.1", 0, {}) as server:
+        async with notifying(settings_for(webhook), health, clock, server) as notifier:
             notifier.attend(session)
             (see,) = notifier.joined(Onlookers()).sinks
             moved = StateChange(
@@ -106,7 +108,8 @@ async def test_everything_that_can_go_wrong_is_told_once_and_when_it_is_over() -
     assert texts[5] == "run.yaml:3: no\nThe old settings go on."
     assert "hunter2" not in texts[6]
     assert texts[8] == "2 of 3 instruments in session are lost for 5 minutes"
-    assert notifier.drops == 0.0
+    (drops,) = (family for family in server.collect() if family.name == "papertape_sink_drops")
+    assert [(sample.labels, sample.value) for sample in drops.samples] == [({"sink": "notify"}, 0.0)]
 
 
 async def test_a_run_that_fails_is_told_of_with_its_reason() -> None:
@@ -146,3 +149,10 @@ def test_an_address_that_is_none_ends_the_start_and_is_not_shown() -> None:
     with pytest.raises(UserError, match=r"notify\.urls: address 1") as failed:
         open_channels(settings)
     assert "secret-token" not in str(failed.value)
+
+
+def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    monkeypatch.delitem(sys.modules, "adapters.notify.channel", raising=False)
+    with pytest.raises(UserError, match=r"papertape\[notify\]"):
+        open_channels(Settings(notify=NotifySettings.model_validate({"urls": "json://127.0.0.1"})))
