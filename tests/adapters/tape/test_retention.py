@@ -1,56 +1,57 @@
 """Batches that leave a tape: what stays is intact after every step, and is what was written."""
 
-import shutil
+import collections
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
+from itertools import pairwise
 
 import msgspec
 import pytest
 
+from adapters.tape import schema
 from adapters.tape.intact import check_intact
 from adapters.tape.limits import Limits, goal_of
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from adapters.tape.retention import Goal, Pruner
+from adapters.tape.statements import whole
 from adapters.tape.writer import TapeWriter
 from daemon import chain
-from daemon.errors import BrokenBoundError, TapeError
+from daemon.errors import TapeError
 from daemon.events import (
     BatchRecord,
     EventRecord,
+    ModelChanged,
     SettingsChanged,
     UniverseChanged,
 )
 from tests.adapters.tape import samples
+from tests.adapters.tape.homes import Home
 
 NOW_MS = 1_700_000_000_000
 GOAL = Goal(snapshot=20, last=15)
 
 
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> samples.Sample[Path]:
-    return samples.write(tmp_path_factory.mktemp("sample") / "run.tape")
-
-
 @pytest.fixture
-def path(sample: samples.Sample[Path], tmp_path: Path) -> Path:
-    return Path(shutil.copy(sample.place, tmp_path / "run.tape"))
+def place(sample: samples.Sample[Place]) -> Place:
+    return sample.place
 
 
-def steps(path: Path, goal: Goal = GOAL, step_bars: int = 1) -> Iterator[TapeReader]:
+def steps(place: Place, goal: Goal = GOAL, step_bars: int = 12) -> Iterator[TapeReader]:
     """Take the steps towards a goal, and give the tape to read after each."""
     more = True
     while more:
-        with TapeWriter(path) as writer:
+        with TapeWriter(place) as writer:
             more = Pruner(writer, samples.PlainSummaries, step_bars).step(goal, NOW_MS)
-        with TapeReader(path) as reader:
+        with TapeReader(place) as reader:
             yield reader
 
 
 def test_the_tape_is_intact_after_every_step_and_what_is_left_is_what_was_written(
-    sample: samples.Sample[Path], path: Path
+    sample: samples.Sample[Place], place: Place
 ) -> None:
     left = []
-    for reader in steps(path):
+    for reader in steps(place):
         assert list(check_intact(reader)) == []
         pruned = reader.pruned()
         assert pruned is not None
@@ -62,57 +63,63 @@ def test_the_tape_is_intact_after_every_step_and_what_is_left_is_what_was_writte
     assert left[0] == 0
     assert sorted(left) == left
     assert left[-1] == 15
-    assert set(left) == set(range(16))
+    assert max(two - one for one, two in pairwise(left)) == 4
 
 
-def test_steps_of_any_size_leave_the_same_tape(path: Path, tmp_path: Path) -> None:
-    other = Path(shutil.copy(path, tmp_path / "other.tape"))
-    for _ in steps(path):
+def test_steps_of_any_size_leave_the_same_tape(home: Home, place: Place) -> None:
+    other = samples.write(home.place("other")).place
+    for _ in steps(place):
         pass
     for _ in steps(other, step_bars=100_000):
         pass
-    with TapeReader(path) as one, TapeReader(other) as two:
-        for table in ("bar", "event", "batch", "snapshot", "pruned", "day_summary", "indication"):
-            statement = f"SELECT * FROM {table}"  # noqa: S608 - our own names
-            assert one.fetch(statement) == two.fetch(statement)
+    with TapeReader(place) as one, TapeReader(other) as two:
+        for name in ("bar", "event", "batch", "snapshot", "pruned", "day_summary", "indication"):
+            table = schema.metadata.tables[name]
+            assert one.fetch(whole(table)) == two.fetch(whole(table))
 
 
-def test_what_leaves_is_summarised_once_whoever_takes_it_up_again(path: Path) -> None:
-    for reader in steps(path):
+def test_what_leaves_is_summarised_once_whoever_takes_it_up_again(place: Place) -> None:
+    for reader in steps(place):
         pruned = reader.pruned()
         assert pruned is not None
         assert list(pruned.life) == list(range(1, pruned.batch + 1))
-    with TapeReader(path) as reader:
+    with TapeReader(place) as reader:
         assert list(reader.day_summaries()) == [bytes(range(1, 11))]
 
 
-def test_a_step_that_fails_leaves_the_tape_and_is_taken_again(
-    sample: samples.Sample[Path], path: Path
-) -> None:
-    with TapeWriter(path) as writer:
-        pruner = Pruner(writer, samples.PlainSummaries, step_bars=8)
-        for _ in range(8):
+class Failing(samples.PlainSummaries):
+    """Cannot say what it took, once it has taken nine batches."""
+
+    def to_bytes(self) -> bytes:
+        if len(self.taken) >= 9:
+            raise TapeError("no room")
+        return super().to_bytes()
+
+
+def test_a_step_that_fails_leaves_the_tape_and_is_taken_again(place: Place) -> None:
+    with TapeWriter(place) as writer:
+        pruner = Pruner(writer, Failing, step_bars=1)
+        with pytest.raises(TapeError, match="no room"):
+            collections.deque(iter(lambda: pruner.step(GOAL, NOW_MS), False), maxlen=0)
+        before = TapeReader(place, writer.database).pruned()
+        assert before is not None
+        assert before.batch == 8
+        with pytest.raises(TapeError, match="no room"):
             pruner.step(GOAL, NOW_MS)
-        before = TapeReader(path, writer.database).pruned()
-        writer.database.change("CREATE TRIGGER no BEFORE DELETE ON bar BEGIN SELECT RAISE(ABORT, 'no'); END")
-        with pytest.raises((TapeError, BrokenBoundError)):
-            pruner.step(GOAL, NOW_MS)
-        writer.database.change("DROP TRIGGER no")
-        assert TapeReader(path, writer.database).pruned() == before
-        while pruner.step(GOAL, NOW_MS):
-            pass
-    with TapeReader(path) as reader:
+        assert TapeReader(place, writer.database).pruned() == before
+    for reader in steps(place):
         assert list(check_intact(reader)) == []
+    with TapeReader(place) as reader:
         assert list(reader.pruned().life) == list(range(1, 16))  # type: ignore[union-attr]
 
 
-def test_what_was_pruned_can_be_appended_to(sample: samples.Sample[Path], path: Path) -> None:
-    for _ in steps(path):
+def test_what_was_pruned_can_be_appended_to(sample: samples.Sample[Place], place: Place) -> None:
+    for _ in steps(place):
         pass
     more = list(samples.batches(sample.batches[-1].digest, 5, start=40))
-    with TapeWriter(path) as writer:
+    with TapeWriter(place) as writer:
         writer.append(more, samples.snapshot(more[-1]))
-    with TapeReader(path) as reader:
+    with TapeReader(place) as reader:
         assert list(reader.batches(40)) == more
         assert list(check_intact(reader)) == []
 
@@ -130,10 +137,10 @@ def _with(record: BatchRecord, events: tuple[EventRecord, ...]) -> BatchRecord:
     return msgspec.structs.replace(record, events=events)
 
 
-def test_changes_that_still_hold_stay_and_older_ones_leave(tmp_path: Path) -> None:
-    path = tmp_path / "run.tape"
+def test_changes_that_still_hold_stay_and_older_ones_leave(home: Home) -> None:
+    place = home.place()
     joins = UniverseChanged(added=(samples.instruments(4)[3],))
-    with TapeWriter(path) as writer:
+    with TapeWriter(place) as writer:
         previous = samples.begin(writer)
         records = []
         for record in samples.batches(previous, 20):
@@ -146,18 +153,18 @@ def test_changes_that_still_hold_stay_and_older_ones_leave(tmp_path: Path) -> No
             previous = sealed.digest
             records.append(sealed)
         writer.append(records, samples.snapshot(records[-1]))
-    for reader in steps(path, Goal(20, 10)):
+    for reader in steps(place, Goal(20, 10)):
         assert list(check_intact(reader)) == []
         assert "binance:C003USDT" in reader.universe_after(20).names
-    with TapeReader(path) as reader:
+    with TapeReader(place) as reader:
         kept = [record.seq for record in reader.events_of("SettingsChanged")]
         assert kept == [29, 119]
         assert [record.seq for record in reader.events_of("UniverseChanged")] == [19]
 
 
-def test_the_goal_is_the_oldest_snapshot_that_keeps_to_the_limits(path: Path) -> None:
+def test_the_goal_is_the_oldest_snapshot_that_keeps_to_the_limits(place: Place) -> None:
     day = 1 / 1440
-    with TapeReader(path) as reader:
+    with TapeReader(place) as reader:
         assert goal_of(reader, Limits(None, None), 3) is None
         assert goal_of(reader, Limits(None, 30 * day), 3) is None
         aged = goal_of(reader, Limits(None, 20 * day), 3)
@@ -172,3 +179,35 @@ def test_the_goal_is_the_oldest_snapshot_that_keeps_to_the_limits(path: Path) ->
         assert least is not None
         assert least.snapshot == 20
         assert goal_of(reader, Limits(1, 1 * day), 60) is None, "the windows reach into the warm-up"
+
+
+def test_a_model_that_nothing_names_any_more_leaves_and_may_come_back(home: Home) -> None:
+    place = home.place()
+    bundles = {name: {"trees.txt": name.encode(), "edge.json": b"{}"} for name in ("8", "9")}
+    brought = {3: "8", 6: "9", 30: "8"}
+    with TapeWriter(place) as writer:
+        previous = samples.begin(writer)
+        records: list[BatchRecord] = []
+        for record in samples.batches(previous, 40):
+            version = brought.get(record.batch)
+            files = {
+                name: chain.content_digest(content)
+                for name, content in bundles.get(version or "", {}).items()
+            }
+            event = (ModelChanged(version=version, files=files),) if version else ()
+            records.append(chain.sealed(previous, changed(record, *event) if event else record))
+            previous = records[-1].digest
+        for group, trading in ((records[:20], "9"), (records[20:], "8")):
+            snapshot = replace(samples.snapshot(group[-1]), state={"model": trading})
+            writer.append(group, snapshot, models=bundles)
+    for reader in steps(place, Goal(20, 12)):
+        assert list(check_intact(reader)) == []
+    with TapeReader(place) as reader:
+        assert reader.model_files("9") == bundles["9"], "it trades after the oldest snapshot"
+        assert reader.model_files("8") == bundles["8"], "a batch that stays brings it back"
+    for reader in steps(place, Goal(40, 35)):
+        assert list(check_intact(reader)) == []
+    with TapeReader(place) as reader:
+        assert reader.model_files("9") == {}
+        assert reader.model_files("8") == bundles["8"]
+        assert reader.model_files(), "the first one stays: the chain starts from it"
