@@ -1,10 +1,12 @@
 """Retention beside a run: its tape stops growing, its memory too, and a kill in the midst costs nothing."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +20,15 @@ from daemon import chain
 from daemon.__main__ import main
 from daemon.commands._retention import Retention
 from daemon.engine import Engine
-from daemon.events import BAR_RECORD, Warmup
+from daemon.events import (
+    BAR_RECORD,
+    AnyEvent,
+    Minutes,
+    ModelChanged,
+    SettingsChanged,
+    UniverseChanged,
+    Warmup,
+)
 from daemon.service import outcomes
 from daemon.settings import TapeSettings
 from tests import runs
@@ -67,8 +77,6 @@ def begun(tape: TapeWriter, market: SimulatedMarket) -> Engine:
 
 def sizes(tape: TapeWriter, engine: Engine, market: SimulatedMarket) -> Iterator[int]:
     """Trade, and yield the size of what is on the tape after each group."""
-    from concurrent.futures import ThreadPoolExecutor
-
     start = runs.first_traded()
     rows = engine.run.model.plan.history_rows
     with (
@@ -106,6 +114,56 @@ def test_a_long_run_stays_within_its_size_and_its_report_is_of_the_whole_life(
     assert main(["verify", str(place), "--only", "intact"]) == 0
     assert main(["report", str(place), "--json", "--trials", "1"]) == 0
     assert f'"minutes": {N_MINUTES}' in capsys.readouterr().out
+
+
+def test_a_run_that_changed_is_reproduced_after_its_changes_have_left_its_tape(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, market = tmp_path / "run.tape", runs.market()
+    names = tuple(instrument.name for instrument in market.instruments)
+    second = runs.bundle(2).to_files()
+    hashes = {name: chain.content_digest(content) for name, content in second.items()}
+    dearer = SETTINGS.model_copy(update={"costs": SETTINGS.costs.model_copy(update={"taker_fee_bps": 0.6})})
+    minutes = runs.traded(1_000)
+    fewer = Minutes(
+        **{
+            name: cells[:, [0, 2, 3]] if cells.ndim == 2 else cells
+            for name, cells in ((name, getattr(minutes, name)) for name in Minutes.__slots__)
+        }
+    )
+    inputs: list[AnyEvent | Minutes] = [
+        minutes[:100],
+        ModelChanged(version="2", files=hashes),
+        SettingsChanged(settings_json=dearer.identity_json()),
+        minutes[100:200],
+        UniverseChanged(removed=(names[1],)),
+        fewer[200:],
+    ]
+    with TapeWriter(place) as tape, ThreadPoolExecutor(1) as trees:
+        engine = begun(tape, market)
+        engine.library["2"] = runs.model("2", SETTINGS)
+        for records, snapshot in outcomes(engine, iter(inputs), trees):
+            tape.append(records, snapshot, models={"2": second})
+    assert engine.run.model.version == "2"
+    assert engine.run.settings.costs.taker_fee_bps == 0.6
+    with TapeReader(place) as reader:
+        before = reader.demand_begun()
+    assert main(["report", str(place), "--json", "--trials", "1"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert main(["tape", "prune", str(place), "--keep-days", "0.1"]) == 0
+    capsys.readouterr()
+    assert main(["verify", str(place)]) == 0, capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "batches 1 to " in said
+    assert said.splitlines()[-1].endswith(before[1].hex())
+    with TapeReader(place) as reader:
+        pruned = reader.pruned()
+        assert pruned is not None
+        assert pruned.batch > 400, "all of the changes are gone"
+    assert main(["report", str(place), "--json", "--trials", "1"]) == 0
+    after = json.loads(capsys.readouterr().out)
+    for name in ("run", "trades", "instruments", "positions", "days", "bars"):
+        assert after[name] == report[name], name
 
 
 # --- kill -9
