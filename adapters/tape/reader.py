@@ -203,10 +203,15 @@ class TapeReader(ports.TapeReader):
         """Yield what is kept of the days whose batches are gone, ascending."""
         return day_summaries(self)
 
-    def stored(self, after: int = 0) -> Iterator[StoredBatch]:
-        """Yield the batches with a number greater than `after` as they stand, readable or not."""
+    def stored(self, after: int = 0, at_once: int | None = None) -> Iterator[StoredBatch]:
+        """Yield the batches with a number greater than `after` as they stand, readable or not.
+
+        Args:
+            after: A batch's number.
+            at_once: So many are read at once; default: about `PAGE_BARS` bars.
+        """
         universe = self.universe_after(after)
-        n_batches = max(1, PAGE_BARS // max(1, len(universe.names)))
+        n_batches = at_once or max(1, PAGE_BARS // max(1, len(universe.names)))
         for page in pages(self._database, after, universe, n_batches):
             yield from page
 

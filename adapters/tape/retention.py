@@ -25,7 +25,6 @@ from adapters.tape.reader import TapeReader
 from adapters.tape.records import PART_TABLES
 from adapters.tape.writer import TapeWriter
 from daemon import chain
-from daemon.errors import BrokenBoundError
 from daemon.events import (
     ArithmeticChanged,
     Backfill,
@@ -35,7 +34,7 @@ from daemon.events import (
     UniverseChanged,
 )
 
-STEP_BARS: Final = 16_384
+STEP_BARS: Final = 8_192
 """A step takes about so many bars away: some hundredths of a second."""
 
 _KEPT_KINDS: Final = (UniverseChanged, SettingsChanged, ModelChanged, ArithmeticChanged)
@@ -152,10 +151,9 @@ class Pruner:
         return True
 
     def _prune_batches(self, summaries: Summaries, pruned: Pruned, n: int, now_ms: int) -> None:
-        records = list(islice(self._reader.batches(pruned.batch), n))
-        if len(records) < n:
-            message = f"{n} batches after {pruned.batch} were to be pruned, there are {len(records)}"
-            raise BrokenBoundError(message)
+        records = [batch.read() for batch in islice(self._reader.stored(pruned.batch, at_once=n), n)]
+        if [record.batch for record in records] != list(range(pruned.batch + 1, pruned.batch + n + 1)):
+            raise self._reader.damage(f"batches are missing after batch {pruned.batch}")
         summaries.take(records)
         for day, content in summaries.ended_days():
             row = (day, content)

@@ -1,6 +1,7 @@
 """Pruning a tape by hand, while no run writes it."""
 
 from pathlib import Path
+from typing import Final
 
 from adapters.clock import SystemClock
 from adapters.host.progress import Progress
@@ -13,6 +14,9 @@ from daemon.commands._model import from_files
 from daemon.commands._retention import LifeSummaries
 from daemon.errors import TapeVersionError
 from daemon.settings import Settings
+
+STEP_BARS: Final = 131_072
+"""By hand nothing waits for a step."""
 
 
 def prune(place: Place, max_bytes: int | None, keep_days: float | None) -> str:
@@ -37,7 +41,7 @@ def prune(place: Place, max_bytes: int | None, keep_days: float | None) -> str:
             )
         gone = reader.pruned()
         first = gone.batch + 1 if gone else 1
-        pruner = Pruner(tape, LifeSummaries)
+        pruner = Pruner(tape, LifeSummaries, STEP_BARS)
         with Progress("pruning", goal.last) as progress:
             while pruner.step(goal, SystemClock().now_ms()):
                 reached = reader.pruned()
