@@ -23,6 +23,7 @@ from tests.file_feed import FileFeed, bars_of
 from tests.jump_clock import JumpClock
 
 FIRST = runs.first_traded()
+QUIET = Invocation(log_level="error")
 
 
 @cache
@@ -77,10 +78,10 @@ class Reloaded:
 
     @asynccontextmanager
     async def running(
-        self, first: int = FIRST, *, still_s: float = 0.0, patience_s: float = 0.0
+        self, first: int = FIRST, *, still_s: float = 0.0, patience_s: float = 0.0, told: Invocation = QUIET
     ) -> AsyncIterator[tuple[Session, Reloader]]:
         """Play minutes; after the block the run is stopped and the tape closed, in an orderly way."""
-        source = SettingsSource(self.file, Invocation(log_level="error"))
+        source = SettingsSource(self.file, told)
         clock = JumpClock(first * 60_000 + 4_000)
         feed = FileFeed(bars(), clock, first, market().last_minute)
         stop = asyncio.Event()

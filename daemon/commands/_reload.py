@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -21,7 +20,7 @@ from daemon.commands._exchanges import by_venue
 from daemon.commands._settings import SettingsSource
 from daemon.errors import FeedError, SettingsError
 from daemon.events import SettingsChanged
-from daemon.settings import OUTSIDE, OUTSIDE_TAPE, Settings, changes
+from daemon.settings import OUTSIDE, OUTSIDE_TAPE, Settings, changes, in_words
 from daemon.vitals.groups import demand_known
 
 if TYPE_CHECKING:
@@ -201,7 +200,7 @@ class Reloader:
         self._live.reconfigure(new)
         self._meter.reconfigure(new.metrics.max_instruments)
         before, self.settings = self.settings, new
-        done = Reloaded("applied", by, tuple(_change(path, before, new) for path in found))
+        done = Reloaded("applied", by, tuple(in_words(path, before, new) for path in found))
         if LEVELS.index(new.log.level) > LEVELS.index(before.log.level):
             self._tell(done)  # while the log still shows it
             self._source.set_log(new)
@@ -247,19 +246,5 @@ def is_on_tape(path: str) -> bool:
 def _needs_restart(path: str, now: Settings, loaded: "LoadedSettings[Settings]") -> str:
     """Say what a change of a setting needs instead."""
     way = "restart with another --tape, as another run" if is_on_tape(path) else "restart"
-    changed = f"{loaded.place(path)}: {_change(path, now, loaded.settings)}"
+    changed = f"{loaded.place(path)}: {in_words(path, now, loaded.settings)}"
     return f"{changed} needs a restart; put it back, or {way}"
-
-
-def _change(path: str, now: Settings, new: Settings) -> str:
-    """Name a setting that differs, with its values where they are short and cannot be secret."""
-    before, after = _at(now, path), _at(new, path)
-    if isinstance(before, bool | int | float | Decimal) and isinstance(after, bool | int | float | Decimal):
-        return f"{path} ({before} -> {after})"
-    return path
-
-
-def _at(settings: object, path: str) -> object:
-    for name in path.split("."):
-        settings = getattr(settings, name)
-    return settings

@@ -9,7 +9,7 @@ from daemon.bars.instruments import told_of
 from daemon.engine import Engine
 from daemon.errors import TapeMismatchError, TapeVersionError
 from daemon.events import SettingsChanged
-from daemon.settings import Settings, changes
+from daemon.settings import Settings, changes, in_words
 
 if TYPE_CHECKING:
     from adapters.tape.reader import TapeReader
@@ -51,7 +51,7 @@ def demand_same_but_hot(begun: Settings, wanted: Settings, reader: "TapeReader")
 
 
 def go_on_under(engine: Engine, wanted: Settings, reader: "TapeReader") -> tuple[str, ...]:
-    """Bring an engine at its tape's end to the settings that its file says by now; return what changed.
+    """Bring an engine at its tape's end to the settings that its file says by now; say what changed.
 
     Other instruments are not among it: they take a change of the universe, once the run goes on.
 
@@ -64,7 +64,7 @@ def go_on_under(engine: Engine, wanted: Settings, reader: "TapeReader") -> tuple
         raise of_another_run(reader, [f"settings (universe.overrides of {', '.join(described)})"])
     kept = {name: getattr(now.universe, name) for name in ("instruments", "overrides")}
     new = wanted.model_copy(update={"universe": wanted.universe.model_copy(update=kept)})
-    changed = tuple(changes(now, new))
+    changed = tuple(in_words(path, now, new) for path in changes(now, new))
     if changed:
         engine.apply(SettingsChanged(settings_json=new.identity_json()))
     return changed

@@ -11,7 +11,7 @@ from typing import Final, Self
 from pydantic import ValidationError, field_validator
 
 from daemon.errors import TapeVersionError
-from daemon.settings.changes import changes
+from daemon.settings.changes import changes, in_words
 from daemon.settings.control import ControlSettings, is_loopback
 from daemon.settings.health import HealthSettings
 from daemon.settings.judging import (
@@ -98,6 +98,7 @@ __all__ = [
     "VenueFeedSettings",
     "VitalsSettings",
     "changes",
+    "in_words",
     "is_loopback",
 ]
 

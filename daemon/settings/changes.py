@@ -1,6 +1,7 @@
 """What differs between two settings, and what that needs."""
 
 from collections.abc import Iterator, Mapping
+from numbers import Number
 
 from daemon.settings.section import Reload, Section
 
@@ -19,6 +20,20 @@ def changes(now: Section, new: Section) -> Mapping[str, Reload]:
             reload = before.reload_of(field)
             found |= dict.fromkeys(_differing(before, after, f"{name}.", field), reload)
     return found
+
+
+def in_words(path: str, now: Section, new: Section) -> str:
+    """Name a setting that differs, with its values where they are numbers, which are never secret."""
+    before, after = _at(now, path), _at(new, path)
+    if isinstance(before, Number) and isinstance(after, Number):
+        return f"{path} ({before} -> {after})"
+    return path
+
+
+def _at(section: object, path: str) -> object:
+    for name in path.split("."):
+        section = getattr(section, name)
+    return section
 
 
 def _differing(now: Section, new: Section, prefix: str, field: str) -> Iterator[str]:

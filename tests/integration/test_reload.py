@@ -72,7 +72,7 @@ def test_settings_change_under_a_running_daemon_and_under_a_dead_one(mounted: Mo
     with started(mounted.words, mounted.tape.parent) as process:
         assert wait_for(process, lambda: n_batches(mounted.tape) >= killed_at + 2), mounted.log.read_text()
         (taken_up,) = mounted.said("settings_applied")
-        assert (taken_up["by"], taken_up["changed"]) == ("start", ["policy.notional"])
+        assert (taken_up["by"], taken_up["changed"]) == ("start", ["policy.notional (20000 -> 30000)"])
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
     with TapeReader(mounted.tape) as reader:

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from adapters.tape.reader import TapeReader
 from daemon import chain
+from daemon.commands import Invocation
 from daemon.commands._verify import reproduced
 from daemon.errors import TapeMismatchError
 from daemon.events import SettingsChanged
@@ -166,6 +167,19 @@ async def test_what_lies_around_the_engine_is_other_at_once_and_on_no_tape(run: 
         await run.minutes(2)
         assert session.live.sequencer.wake_ms > before
     assert not any(record.events for record in run.records)
+
+
+async def test_a_change_of_the_log_is_in_the_log_before_and_after(
+    run: Reloaded, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with run.running(told=Invocation()) as (_, reloader):
+        for level in ("warning", "error", "debug", "info"):
+            settle(run.file, log={"level": level, "format": "json"})
+            assert (await reloader.reload("test")).result == "applied"
+            assert logging.getLogger().level == getattr(logging, level.upper())
+    told = "".join(capfd.readouterr())
+    # From warning to error nothing of a lower level can be shown.
+    assert told.count("settings_applied") == 3
 
 
 async def test_a_restart_goes_on_under_what_the_file_says_by_then(run: Reloaded) -> None:
