@@ -84,7 +84,7 @@ class QuietRun(RunPort):
             uri="models:/quiet/1",
             trained_at=None,
             data_end=None,
-            labels={},
+            labels={"kind": "sigma"},
             horizon_minutes=60,
             features=[],
             schema_hash="",

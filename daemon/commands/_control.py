@@ -23,6 +23,7 @@ from adapters.host.log import MASK, PASSWORD_IN_URL
 from adapters.tape.newest import END, Spot, newest_decisions, newest_fills, newest_orders
 from adapters.tape.reader import TapeReader
 from daemon import __version__
+from daemon.bars.deadlines import MINUTE_MS
 from daemon.commands._control_orders import Commands
 from daemon.commands._control_start import token_of
 from daemon.commands._control_views import (
@@ -157,7 +158,8 @@ class Control:
     def state(self) -> a.State:
         """Return what the run is now."""
         state = self._state
-        age_s = None if state.minute is None else self._clock.now_ms() / 1000 - state.minute.timestamp() - 60
+        ended_ms = None if state.minute is None else round(1000 * state.minute.timestamp()) + MINUTE_MS
+        age_s = None if ended_ms is None else (self._clock.now_ms() - ended_ms) / 1000
         return state.model_copy(
             update={
                 "age_seconds": age_s,

@@ -194,6 +194,7 @@ def test_over_tls_the_client_checks_who_answers(authority: tuple[Path, tuple[str
         assert ControlClient(url, TOKEN, str(ca_file)).post("/api/pause", {"by": "ann"})["id"] == 7
         with pytest.raises(ControlError, match=r"not trusted.*--ca FILE"):
             ControlClient(url).get("/api/state")
+        assert ControlClient(url, TOKEN, certificate[0]).get("/api/state")["run"] == "quiet"
         with pytest.raises(ControlError, match="holds no certificate"):
             ControlClient(url, None, certificate[1]).get("/api/state")
         with pytest.raises(ControlUnreachableError, match="nobody answers"):
