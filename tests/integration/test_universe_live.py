@@ -33,6 +33,8 @@ A, B, C, D = NAMES
 FIRST = first_traded()
 ELSEWHERE = "elsewhere:XUSDT"
 """Of another venue, with the prices of the market's last instrument."""
+SILENT = "elsewhere:QUIETUSDT"
+"""Nobody ever traded it."""
 
 
 def naming(*names: str, **universe: object) -> Settings:
@@ -99,7 +101,7 @@ class Live:
                 change = await self.changer._prepared(self.settings)
                 self.tasks.append(asyncio.ensure_future(self.live.regroup(change)))
                 await asyncio.sleep(0)
-            async with asyncio.timeout(120), self.changer.settling(self.engine_settings):
+            async with asyncio.timeout(60), self.changer.settling(self.engine_settings):
                 await self._run(stop)
         return self
 
@@ -293,3 +295,22 @@ async def test_the_first_instrument_of_a_venue_brings_its_feed_and_the_last_clos
     # Its past and what came since follow each other without a gap.
     assert np.diff(sorted(minutes)).tolist() == [1] * (len(minutes) - 1)
     assert main(["verify", str(tape)]) == 0
+
+
+async def test_one_without_a_past_joins_where_the_settings_say_what_it_is_and_holds_nobody_up(
+    model_folder: Path, tmp_path: Path
+) -> None:
+    tape = tmp_path / "live.tape"
+    described = {SILENT: InstrumentSettings(tick=Decimal("0.01"), lot=Decimal("0.001"))}
+    wanted = naming(A, B, SILENT, overrides=described)
+    # What the stream does not bring has the clock moved to the grace, where history is asked for the quiet one.
+    live = await Live(
+        model_folder, tape, naming(A, B), 0, 40, changes={10: wanted}, mute=lambda bar: bar.instrument == D
+    ).play()
+    assert not live.refused
+    assert live.engine.run.names == (SILENT, A, B)
+    records = batches(tape)
+    assert len(records) == 41
+    assert not any(record.catch_up or record.refusals for record in records)
+    assert {n_bars(record) for record in records} == {2}
+    assert "Backfill" not in kinds(records)
