@@ -303,7 +303,7 @@ async def test_one_without_a_past_joins_where_the_settings_say_what_it_is_and_ho
     tape = tmp_path / "live.tape"
     described = {SILENT: InstrumentSettings(tick=Decimal("0.01"), lot=Decimal("0.001"))}
     wanted = naming(A, B, SILENT, overrides=described)
-    # What the stream does not bring has the clock moved to the grace, where history is asked for the quiet one.
+    # What the stream does not bring has the clock moved to the grace: the quiet one is asked for then.
     live = await Live(
         model_folder, tape, naming(A, B), 0, 40, changes={10: wanted}, mute=lambda bar: bar.instrument == D
     ).play()
