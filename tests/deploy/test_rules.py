@@ -1,8 +1,10 @@
 """The alerts that are committed: valid, tested, explained, and of series that are served."""
 
+import importlib
 import re
 import subprocess
 
+import click
 import pytest
 
 from daemon.settings import Settings
@@ -77,5 +79,13 @@ def test_what_the_runbooks_speak_of_exists() -> None:
             value = value[word]
     for metric in re.findall(r"`(papertape_\w+)`", text):
         assert not strange(metric)
+    for words in re.findall(r"`papertape ([a-z][^`]*)`", text):
+        name, *rest = words.split()
+        command = importlib.import_module(f"daemon.commands.{name}").command
+        if isinstance(command, click.Group):
+            assert rest[0] in command.list_commands(click.Context(command)), words
+        else:
+            options = {option for parameter in command.params for option in parameter.opts}
+            assert {word for word in rest if word.startswith("--")} <= options, words
     titles = {panel["title"] for dashboard in dashboards() for panel in dashboard["panels"]}
     assert set(re.findall(r'"([^"]+)"', text)) <= titles
