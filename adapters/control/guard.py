@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from dataclasses import dataclass
 from secrets import compare_digest
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -120,7 +119,7 @@ class Guard:
                 f"ask for one of {', '.join(sorted(self._hosts))}",
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin.lower() not in {f"http://{host}".lower(), f"https://{host}".lower()}:
             raise Refused(
                 403,
                 f"the page {origin} may not ask: no other page may",

@@ -77,7 +77,7 @@ def test_on_loopback_every_name_of_this_machine_is_welcome(api: Api, host: str) 
     assert api.ask("GET", "/api/state", headers={"host": host}).status == 200
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://[", ""])
 def test_no_other_page_may_ask(api: Api, origin: str) -> None:
     own = f"127.0.0.1:{api.server.port}"
     refused = api.ask("POST", "/api/pause", token=TOKEN, headers={"origin": origin, "host": own})
