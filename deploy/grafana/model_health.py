@@ -2,6 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from deploy.grafana.drift import drift
 from deploy.grafana.frame import dashboard_of
 from deploy.grafana.panels import (
     ABOVE_ZERO_IS_BAD,
@@ -10,10 +11,8 @@ from deploy.grafana.panels import (
     Query,
     Steps,
     banded,
-    heat_map,
     lines,
     number,
-    states,
 )
 from deploy.grafana.selectors import of
 
@@ -23,9 +22,6 @@ TRADED = {"expert": "blend", "form": "calibrated"}
 
 EXPERT = {"expert": "$expert", "form": "calibrated"}
 """One expert after another: the variable repeats the panel."""
-
-NEAR = Steps(("green", "yellow", "orange", "red"), (0.5, 0.8, 1.0))
-"""The index over its threshold: at 1 the feature is out."""
 
 
 def model_health() -> Dashboard:
@@ -39,7 +35,7 @@ def model_health() -> Dashboard:
             ("Skill of what is traded on", _skill()),
             ("Each expert", _experts()),
             ("Calibration", _calibration()),
-            ("Drift", _drift()),
+            ("Drift", drift()),
             ("Groups of instruments", _groups()),
         ),
         per_expert=True,
@@ -262,41 +258,6 @@ def _calibration() -> list[Panel]:
             NATS,
             Query(of("expert_matthews_correlation", form="calibrated"), "{{expert}}"),
             width=8,
-        ),
-    ]
-
-
-def _drift() -> list[Panel]:
-    near = f"{of('drift_psi')} / {of('drift_psi_threshold')}"
-    return [
-        heat_map(
-            "Drift of each feature",
-            "Population stability index of the newest full window over the feature's own "
-            "threshold; at 1 it is out. Empty until a window is full, or if training holds too few windows.",
-            "none",
-            Query(near, "{{feature}} ({{subject}})"),
-            steps=NEAR,
-            height=18,
-        ),
-        lines(
-            "Features by state",
-            "Unseen: the window is too short to tell.",
-            "none",
-            Query(of("drift_features"), "{{subject}}: {{state}}"),
-            style="stacked",
-        ),
-        states(
-            "Drift alarm",
-            "In alarm while features or predictions are out together.",
-            Query(of("drift_alarm"), "{{subject}}"),
-            steps=Steps(("green", "red"), (1.0,)),
-        ),
-        states(
-            "Vitals",
-            "In alarm, by the bounds of the section alarms.",
-            Query(of("vital_alarm"), "{{vital}}: {{subject}}"),
-            width=24,
-            steps=Steps(("green", "red"), (1.0,)),
         ),
     ]
 
