@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import urllib.error
@@ -30,7 +31,7 @@ def wait_while_hanging():
 """
 )
 WATCHDOG_S = 4
-STUCK_S = 3
+STUCK_S = 5
 
 
 @pytest.fixture
@@ -75,7 +76,8 @@ def test_a_service_is_ready_when_warm_and_its_watchdog_starves_while_the_engine_
     port, hang = free_port(), hanging_job.folder / "hang"
     sections = {
         "experts": EXPERTS,
-        "health": {"stuck_seconds": STUCK_S},
+        # Five minutes of the exchange pass in a second: being late is not what this is about.
+        "health": {"stuck_seconds": STUCK_S, "stale_seconds": 1e6},
         "metrics": {"enabled": True, "port": port},
     }
     with (
@@ -104,7 +106,7 @@ def test_a_service_is_ready_when_warm_and_its_watchdog_starves_while_the_engine_
         assert wait_for(process, lambda: asked(port, "/readyz")[0] == 200), asked(port, "/readyz")
         manager.wait_for("WATCHDOG=1", 3)
 
-        webhook.wait(lambda titles: titles == ["papertape test: started"])
+        webhook.wait(lambda titles: "papertape test: started" in titles)
 
         process.send_signal(signal.SIGHUP)
         manager.wait_for("READY=1", 2)
@@ -114,22 +116,22 @@ def test_a_service_is_ready_when_warm_and_its_watchdog_starves_while_the_engine_
 
         hang.touch()
         assert wait_for(process, lambda: asked(port, "/healthz")[0] == 503)
+        manager.wait_for("STATUS=engine: in the same step for ")
         fed = manager.lines.count("WATCHDOG=1")
         decided = n_batches(exchange.tape)
         # Longer than systemd would wait for the next.
         assert wait_for(process, lambda: stuck_s(asked(port, "/healthz")[1]) > STUCK_S + WATCHDOG_S + 1)
         status, said = asked(port, "/readyz")
-        assert (status, said["checks"]["loop"]["ok"]) == (503, True)
+        assert (status, said["checks"]["engine"]["ok"]) == (503, False)
         assert manager.lines.count("WATCHDOG=1") == fed
-        assert manager.lines[-1].startswith("STATUS=engine: in the same step for ")
         assert n_batches(exchange.tape) == decided
 
-        webhook.wait(lambda titles: titles[-1] == "papertape test: no progress")
+        webhook.wait(lambda titles: "papertape test: no progress" in titles)
         hang.unlink()
         manager.wait_for("WATCHDOG=1", fed + 2)
         manager.wait_for("STATUS=equity ")
         assert wait_for(process, lambda: asked(port, "/healthz")[0] == 200)
-        webhook.wait(lambda titles: titles[-1] == "papertape test: over: no progress")
+        webhook.wait(lambda titles: "papertape test: over: no progress" in titles)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0, log.read_text()
         manager.wait_for("STOPPING=1")
@@ -139,8 +141,8 @@ def test_a_service_is_ready_when_warm_and_its_watchdog_starves_while_the_engine_
     lines = manager.lines
     assert (lines.count("READY=1"), lines.count("STOPPING=1")) == (2, 1)
     equity = next(line for line in lines if line.startswith("STATUS=equity "))
-    assert " USDT, normal, decided 2024-01-02T1" in equity
-    assert "binance heard " in equity
+    form = r"STATUS=equity [0-9,.]+ USDT, \w+, decided 2024-01-0\dT\d\d:\d\dZ; binance heard \d+ s ago"
+    assert re.fullmatch(form, equity)
 
 
 def stuck_s(said: dict[str, Any]) -> float:
