@@ -55,7 +55,7 @@ def _everywhere(operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _code(text: str) -> Markup:
     """Return text whose `words` between backticks are set as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))  # noqa: S704 - escaped before
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped before
 
 
 def _shown(operation: Mapping[str, Any], everywhere: Mapping[str, Any]) -> dict[str, Any]:

@@ -131,6 +131,8 @@ def test_the_page_describes_every_path_and_loads_nothing(api: Api) -> None:
     assert {one[1:] for one in parts.addresses if one.startswith("#")} <= parts.anchors
     assert "url(" not in page
     assert "needs the token" in page
+    assert "<code>Authorization: Bearer TOKEN</code>" in page
+    assert "&lt;" not in page
 
 
 def test_every_answer_is_described_with_its_meaning(api: Api) -> None:
