@@ -45,7 +45,8 @@ _SIZE: Final = """
     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ? AND c.relkind = 'r'
 """
 _USED: Final = """
-    SELECT coalesce(sum(s.n_live_tup * (28 + coalesce(w.bytes, 2000) + 24 * i.n)), 0)::bigint
+    SELECT coalesce(sum(s.n_live_tup * (28 + 24 * i.n +
+        CASE WHEN s.relid = c.reltoastrelid THEN 2000 ELSE coalesce(w.bytes, 100) END)), 0)::bigint
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_stat_all_tables s ON s.relid IN (c.oid, c.reltoastrelid)
     LEFT JOIN (SELECT schemaname, tablename, sum(avg_width) AS bytes FROM pg_stats GROUP BY 1, 2) w
@@ -53,7 +54,10 @@ _USED: Final = """
     CROSS JOIN LATERAL (SELECT count(*) AS n FROM pg_index WHERE indrelid = s.relid) i
     WHERE n.nspname = ? AND c.relkind = 'r'
 """
-"""Rows with their heads and index entries; a value of more than 2 kB lies in pieces of that size."""
+"""Rows with their heads and index entries; a value of more than 2 kB lies in pieces of that size elsewhere.
+
+Of a table that the server has not looked at yet, a row counts as 100 bytes.
+"""
 _NAMES: Final = "SELECT tablename FROM pg_tables WHERE schemaname = ? ORDER BY 1"
 
 
