@@ -14,11 +14,11 @@ out. The rules, for every instrument alone:
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from daemon.bars.asking import Answer, Ask, Asking
 from daemon.bars.deadlines import MINUTE_MS, Deadlines
+from daemon.bars.drained import Drained
 from daemon.bars.frame_counts import FrameCounts
 from daemon.bars.lane import HELD_MINUTES, Lane, LaneCounts, LaneStart
 from daemon.bars.lanes import Lanes
@@ -26,7 +26,6 @@ from daemon.bars.liveness import Liveness
 from daemon.bars.noted import Noted
 from daemon.bars.settled import backfill, fill, unfilled
 from daemon.bars.streams import Streams
-from daemon.diagnostics import Diagnostics
 from daemon.events import Backfill, FeedLost, FeedRestored, Instrument, Minutes
 from daemon.feed import BarClosed, FeedMessage
 from daemon.settings import Settings
@@ -36,21 +35,6 @@ TICK_MS: Final = 1_000
 
 ASKED_MINUTES: Final = 1_000
 """Most minutes of one request, and most that history is read ahead of the seal: a page of most venues."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drained:
-    """What came out since the last time.
-
-    Attributes:
-        inputs: For the engine, in order.
-        asks: For the feeds' history.
-        diagnostics: For the tape.
-    """
-
-    inputs: Sequence[Minutes | Backfill | FeedLost | FeedRestored]
-    asks: Sequence[Ask]
-    diagnostics: Diagnostics
 
 
 class Sequencer:

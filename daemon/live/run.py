@@ -14,7 +14,8 @@ from typing import Final, TypeVar
 
 from daemon.bars.asking import Answer, Ask
 from daemon.bars.deadlines import MINUTE_MS
-from daemon.bars.sequencer import Drained, Sequencer
+from daemon.bars.drained import Drained
+from daemon.bars.sequencer import Sequencer
 from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
 from daemon.engine import Engine
 from daemon.errors import FeedError, PapertapeError

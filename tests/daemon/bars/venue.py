@@ -8,8 +8,9 @@ import numpy as np
 
 from daemon.bars.asking import Answer, Ask
 from daemon.bars.deadlines import MINUTE_MS
+from daemon.bars.drained import Drained
 from daemon.bars.lane import LaneStart
-from daemon.bars.sequencer import Drained, Sequencer
+from daemon.bars.sequencer import Sequencer
 from daemon.diagnostics import StoredBar
 from daemon.events import Backfill, FeedLost, FeedRestored, Instrument, Minutes
 from daemon.feed import BarClosed, FeedMessage
