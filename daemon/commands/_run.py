@@ -173,7 +173,7 @@ def resume(run: Run, engine: Engine, reader: "TapeReader") -> bool:
             engine.warm(minutes)
         engine.begin(reader.genesis(), max((record.seq for record in reader.begin_events()), default=0))
     else:
-        models.supply(engine, str(snapshot.state["model"]))
+        models.demand(engine, str(snapshot.state["model"]))
         rows = run.model.plan.history_rows
         engine.restore(snapshot, *history(reader, run.instruments, snapshot, rows))
     _follow(engine, reader, models, run.chunk_minutes, same_machine=before == now)

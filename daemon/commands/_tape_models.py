@@ -56,6 +56,17 @@ class TapeModels:
             model = from_files(version, files, self._settings, engine.run.instruments).model
             engine.library = {version: model}
 
+    def demand(self, engine: Engine, version: str) -> None:
+        """Do as `supply`, for a version that has to be there: a snapshot names it.
+
+        Raises:
+            BundleError: This papertape cannot make it ready.
+            TapeDamagedError: It is not on the tape, or not as it was.
+        """
+        self.supply(engine, version)
+        if version not in engine.library and version != engine.run.model.version:
+            raise self._reader.damage(f"version {version} of the model, which a snapshot names, is missing")
+
     def supplied(self, engine: Engine, items: Iterator[AnyEvent | Minutes]) -> Iterator[AnyEvent | Minutes]:
         """Yield the inputs, each change of the model after its version is in the engine's library."""
         for item in items:

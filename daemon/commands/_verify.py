@@ -113,7 +113,7 @@ class _Again:
         else:
             snapshot = reader.oldest_snapshot()
             rows = engine.run.model.plan.history_rows
-            models.supply(engine, str(snapshot.state["model"]))
+            models.demand(engine, str(snapshot.state["model"]))
             engine.restore(snapshot, *history(reader, engine.run.instruments, snapshot, rows))
             self.start, self.made_under = snapshot.batch, machine_at(reader, snapshot.seq)
         stored = reader.batches(self.start)

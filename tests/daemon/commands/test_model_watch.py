@@ -12,8 +12,9 @@ from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon.commands import _swap
 from daemon.commands._swap import ModelWatch
+from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
-from daemon.errors import FeedError
+from daemon.errors import FeedError, TapeDamagedError
 from daemon.events import AnyEvent, ModelChanged
 from daemon.models.bundle import Bundle
 from daemon.settings import Settings
@@ -185,3 +186,12 @@ async def test_it_is_looked_at_again_and_again_while_the_run_lasts(
         put(tmp_path / "model", bundle(1))
         await run.came.wait()
     assert run.counts == (2, 0)
+
+
+def test_a_snapshot_of_a_version_that_the_tape_lost_is_damage(tmp_path: Path) -> None:
+    run = Run(tmp_path, str(tmp_path / "model"))
+    with TapeReader(run.tape) as reader:
+        models = TapeModels(reader, SETTINGS)
+        models.demand(run.engine, "1")
+        with pytest.raises(TapeDamagedError, match="version 3 of the model, which a snapshot names"):
+            models.demand(run.engine, "3")
