@@ -99,7 +99,8 @@ class LiveStart:
         self._first_minute = ended_ms // MINUTE_MS
         recent = await self._fetched(self._first_minute - FIRST_PAGE_MINUTES, self._first_minute - 1)
         instruments = FetchedBars(recent, self._settings).instruments
-        loaded = open_model(self._model_uri, self._settings, instruments)
+        # The first word to MLflow takes seconds, on a busy machine longer than a peer waits for a pong.
+        loaded = await asyncio.to_thread(open_model, self._model_uri, self._settings, instruments)
         plan = loaded.model.plan
         start = self._first_minute - 2 * max(plan.warmup_bars, plan.history_rows)
         older = await self._fetched(start, self._first_minute - FIRST_PAGE_MINUTES - 1)
