@@ -27,6 +27,9 @@ COMMAND_LINES: tuple[str, ...] = (
         "replay --bars exported/bars.parquet --config small.yaml --from 2024-01-05T18:00 --tape run.tape"
         " --serve 0"
     ),
+    "tape backup run.tape copied.tape",
+    "tape migrate copied.tape",
+    "tape prune copied.tape --keep-days 365",
     "verify run.tape",
     "report run.tape --html report.html",
     "download binance BTCUSDT --from 2024-01-01 --to 2024-01-03 --dry-run",
