@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -220,9 +221,9 @@ def test_a_venue_that_was_away_comes_back_by_a_backfill(market: Market, begun: P
 
 def test_a_tape_of_other_settings_is_refused(market: Market, begun: Path) -> None:
     other = market.settings.model_copy(
-        update={"policy": market.settings.policy.model_copy(update={"edge_multiple": 3.0})}
+        update={"run": market.settings.run.model_copy(update={"capital": Decimal(5_000)})}
     )
-    with pytest.raises(TapeMismatchError, match="settings"):
+    with pytest.raises(TapeMismatchError, match=r"run\.capital"):
         asyncio.run(Live(market, begun, FIRST + BACK, FIRST + N - 1).play(settings=other))
 
 

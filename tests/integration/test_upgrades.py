@@ -43,6 +43,10 @@ def go_on(tape: Path) -> Engine:
     with TapeWriter(tape) as writer:
         with TapeReader(tape, writer._database) as reader:
             settings = Settings.stored(reader.header()["settings"])
+            names = tuple(instrument.name for instrument in reader.instruments())
+        # A live run has its instruments by name.
+        universe = settings.universe.model_copy(update={"instruments": names})
+        settings = settings.model_copy(update={"universe": universe})
         return asyncio.run(LiveStart(settings, "none", {}, JumpClock(0), writer).engine())
 
 

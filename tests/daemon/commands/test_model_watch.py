@@ -91,17 +91,18 @@ def test_promotions_and_rollbacks_in_a_real_registry_are_followed(registries: Pa
 def test_a_registry_that_goes_away_is_told_of_once_and_counted_and_the_run_goes_on(
     registries: Path, tmp_path: Path
 ) -> None:
-    address = f"sqlite:///{registries}/first.db"
+    address = f"sqlite:///{registries}/leaving.db"
+    MlflowStore(address).register("papertape", "champion", bundle(1).to_files(), {})
     run = Run(tmp_path, URI, address)
     run.poll()
-    (registries / "first.db").rename(registries / "gone.db")
+    (registries / "leaving.db").rename(registries / "gone.db")
     with structlog.testing.capture_logs() as lines:
         for _ in range(3):
             assert run.poll() == "1"
         found = run.watch.figures()
         assert found["model_registry_reachable"][()] == 0.0
         assert found["model_registry_failures_total"][()] == 3.0
-        (registries / "gone.db").rename(registries / "first.db")
+        (registries / "gone.db").rename(registries / "leaving.db")
         run.poll()
     assert [line["event"] for line in lines] == ["model registry away", "model registry back"]
     assert "there is no such file" in lines[0]["reason"]
