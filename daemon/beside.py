@@ -101,8 +101,14 @@ def _change_model(engine: "Engine", beside: Beside, event: ModelChanged) -> None
     now, new = engine.run.model, engine.library.get(event.version)
     if event.version == now.version:
         differences = ["this version trades already"]
+    elif new is None:
+        differences = ["this version is not loaded"]
     else:
-        differences = ["this version is not loaded"] if new is None else now.differences(new)
+        differences = now.differences(new)
+        told = event.experts or now.bundle.experts
+        if told != new.bundle.experts:
+            # Whoever reads the tape knows the columns of its decisions from the event.
+            differences.append(f"its experts are {', '.join(new.bundle.experts)}, not {', '.join(told)}")
     if new is None or differences:
         beside.refusals.append(_refusal(engine, model_subject(event.version), "; ".join(differences)))
         return

@@ -98,21 +98,21 @@ def read_event(record: EventRecord) -> AnyEvent:
     return event
 
 
-def swapped_in(events: Iterable[EventRecord], refusals: Iterable[Refusal]) -> str | None:
-    """Return the version of the model that trades from a batch on, if that batch's events brought one in.
+def swapped_in(events: Iterable[EventRecord], refusals: Iterable[Refusal]) -> ModelChanged | None:
+    """Return what brought in the model that trades from a batch on, if that batch's events did.
 
     Args:
         events: Of the batch.
         refusals: Of the batch; a version that is refused there did not come.
     """
     refused = {refusal.subject for refusal in refusals}
-    version = None
+    found = None
     for record in events:
         if record.kind == ModelChanged.__name__:
             event = read_event(record)
             if isinstance(event, ModelChanged) and model_subject(event.version) not in refused:
-                version = event.version
-    return version
+                found = event
+    return found
 
 
 def _hash(content: bytes) -> bytes:

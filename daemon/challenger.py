@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from daemon import playback
+from daemon import chain, playback
 from daemon.events import Backfill, BatchRecord, Minutes, UniverseChanged, decision_dtype
 from daemon.inputs import Inputs
 from daemon.kernels import FloatArray, log
@@ -20,6 +20,7 @@ from daemon.models.panel import PanelRows
 from daemon.run_model import RunModel
 from daemon.settings import Settings
 from daemon.vitals.calibration import Calibration, CalibrationFigures
+from daemon.vitals.forms import forms_of
 from daemon.vitals.intervals import Interval
 from daemon.vitals.skill import Skill, SkillFigures
 
@@ -57,7 +58,7 @@ class Challenger:
         model: It.
         settings: Of the run.
         instruments: Names of the run's instruments where its inputs begin, sorted.
-        champion: Experts of the model that trades, as the tape's decisions name them.
+        champion: Experts of the model that traded where its inputs end, as the tape's decisions name them.
         comparable: Whether the champion predicts the same labels.
     """
 
@@ -80,7 +81,7 @@ class Challenger:
         span, window = model.labeller.span, settings.vitals.window_minutes
         self._championed = Pending(span, len(instruments), (3,))
         self._skill = Skill(SPEAKERS, len(instruments), model.horizon_minutes, span, window)
-        self._calibration = Calibration(SPEAKERS[:1], window)
+        self._calibration = Calibration(forms_of(SPEAKERS[:1], ()), window)
         self._since = -1
 
     def warm(self, inputs: Iterable[Minutes | Backfill | UniverseChanged]) -> None:
@@ -140,6 +141,9 @@ class Challenger:
         self, records: Sequence[BatchRecord], ordinal: int, decided: np.ndarray, instrument: np.ndarray
     ) -> tuple[FloatArray, np.ndarray]:
         """Keep what the champion said of these batches; return what it had said of labels that matured."""
+        came = chain.swapped_in(records[0].events, records[0].refusals)
+        if came is not None and came.experts:
+            self._decisions = decision_dtype(came.experts)
         told = [np.frombuffer(record.decisions, self._decisions) for record in records]
         rows = np.concatenate(told)
         minute = np.repeat(np.arange(len(told)), [len(one) for one in told])

@@ -158,9 +158,10 @@ class Engine:
             raw=chunk.raw,
         )
         said = run.panel.score(rows, chunk.matured)
-        run.skill.update(chunk.ordinal, n_minutes, chunk.matured, said.judged, said.judged_known)
-        run.groups.judge(chunk.ordinal, n_minutes, chunk.matured, said.judged, said.judged_known)
-        run.health.judge(chunk.ordinal, chunk.matured, said.judged, said.judged_known)
+        judged = (chunk.matured, said.judged, said.judged_known, run.spoken)
+        run.skill.update(chunk.ordinal, n_minutes, *judged)
+        run.groups.judge(chunk.ordinal, n_minutes, *judged)
+        run.health.judge(chunk.ordinal, *judged)
         epoch = chunk.minutes.minute[rows.minute]
         ordinals = rows.minute + chunk.ordinal
         run.health.hear(ordinals, epoch, rows.instrument, rows.values, said.experts, said.blend, said.raw)

@@ -143,11 +143,16 @@ class SettingsChanged(Event, frozen=True, tag=True, tag_field="kind", kw_only=Tr
     settings_json: str
 
 
-class ModelChanged(Event, frozen=True, tag=True, tag_field="kind", kw_only=True):
-    """Another model version trades from the next minute on; its files are on the tape under these hashes."""
+class ModelChanged(Event, frozen=True, tag=True, tag_field="kind", kw_only=True, omit_defaults=True):
+    """Another model version trades from the next minute on; its files are on the tape under these hashes.
+
+    `experts` are its own, in the order of the decisions' columns; none named: those of the run's first model,
+    as on tapes of papertapes that swapped no others.
+    """
 
     version: str
     files: dict[str, str]
+    experts: tuple[str, ...] = ()
 
 
 class UniverseChanged(Event, frozen=True, tag=True, tag_field="kind", kw_only=True):

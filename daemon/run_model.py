@@ -91,7 +91,8 @@ class RunModel:
         """Say what keeps `other` from taking over from this one in the middle of a run; nothing if nothing.
 
         Windows go on and labels that are under way mature, so both have to compute the same features of the
-        same instruments, and predict the same. Quanta may differ: a run keeps those that it began with.
+        same instruments, and predict the same. Experts may differ; so may quanta: a run keeps those that it
+        began with.
         """
         ours, theirs = self.bundle, other.bundle
         found = self.plan.schema.differences(other.plan.schema)
@@ -102,7 +103,6 @@ class RunModel:
                 ("features.min_members", self.plan.min_members, other.plan.min_members),
                 ("features.benchmark", self.plan.benchmark, other.plan.benchmark),
                 ("the reference list", _listed(self.plan.reference), _listed(other.plan.reference)),
-                ("the list of experts", _listed(ours.experts), _listed(theirs.experts)),
             )
             if before != after
         ]

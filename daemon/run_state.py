@@ -24,6 +24,7 @@ from daemon.vitals.baselines import ONE_EACH
 from daemon.vitals.cost_totals import CostTotals
 from daemon.vitals.drawdown import Drawdown
 from daemon.vitals.edges import Edges
+from daemon.vitals.forms import Series, forms_of
 from daemon.vitals.groups import Groups, Judging
 from daemon.vitals.health import Health
 from daemon.vitals.skill import Skill
@@ -100,6 +101,15 @@ class RunState:
         """Names of the instruments, in the order of every column."""
         return tuple(instrument.name for instrument in self.instruments)
 
+    @property
+    def spoken(self) -> Series:
+        """What the panel has said of labels that mature (`Said.judged`), in the order of columns."""
+        panel = self.panel
+        return (
+            *forms_of((*panel.names, BLEND), panel.calibrated),
+            *forms_of(panel.left, panel.left_calibrated),
+        )
+
     def reconfigure(self, settings: Settings) -> None:
         """Go on under other hot settings; the caller has checked that nothing else differs."""
         self.settings = settings
@@ -133,19 +143,21 @@ class RunState:
     ) -> tuple[tuple[VitalChange, ...], tuple[StateChange, ...]]:
         """Let another version of the same features and labels trade; return what its coming changes.
 
-        Experts that learn are kept where their features are the same; so are weights of the blend by name.
-        Its vitals begin, or go on if it traded before; what the version before said still matures into that
-        one's. Alarms were about the model before: they end.
+        Experts that learn are kept where their features are the same; so are weights of the blend by name,
+        and who is new enters with the share. Its vitals begin, or go on if it traded before; what the version
+        before said still matures into that one's. Alarms were about the model before: they end.
 
         Args:
             model: The version.
             minute: The last that was decided, epoch.
             ordinal: Of the first minute that it decides.
         """
-        for vitals in (self.skill, self.health, self.edges, self.groups):
-            vitals.begin(model.version, ordinal)
         self.model = model.of(self.names)
-        self.panel = model.panel(len(self.instruments)).succeeding(self.panel)
+        self.panel = model.panel(len(self.instruments)).succeeding(self.panel, ordinal)
+        series = forms_of((*self.panel.names, BLEND), self.panel.calibrated)
+        for vitals in (self.skill, self.health, self.groups):
+            vitals.begin(model.version, ordinal, series)
+        self.edges.begin(model.version, ordinal)
         self.health.against(model.bundle.psi, self.names)
         ended = self.alarms.end_all(minute, f"model {model.version} trades")
         return ended, self._heed(ended)

@@ -9,10 +9,9 @@ from typing import Any
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from adapters.tape.decision_frames import decisions_table
 from adapters.tape.frames import (
-    TapeTable,
     bars_table,
-    decisions_table,
     equity_table,
     events_table,
     fills_table,
@@ -21,6 +20,7 @@ from adapters.tape.frames import (
     vitals_table,
 )
 from adapters.tape.reader import TapeReader
+from adapters.tape.slices import TapeTable
 from daemon.errors import MACHINE_ERRNOS, TapeError, TapePlaceError
 
 Told = Callable[[str, int, int], None]

@@ -1,10 +1,7 @@
 """What a tape holds as polars frames, a slice at a time."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -13,11 +10,10 @@ import polars as pl
 from sqlalchemy import Table, func, select
 
 from adapters.tape import schema
-from adapters.tape.cells import packed_bars, read_bytes, read_flag, read_int
-from adapters.tape.in_force import models_in_force
-from adapters.tape.pages import after_events
+from adapters.tape.cells import packed_bars, read_flag, read_int
 from adapters.tape.reader import TapeReader
 from adapters.tape.records import BOOK, BOOK_AT, PART_TABLES, PartTable, event_of
+from adapters.tape.slices import TIME, US_PER_MINUTE, Row, Schema, TapeTable, frames, times
 from adapters.tape.statements import Statement, whole
 from daemon import chain
 from daemon.events import (
@@ -26,42 +22,17 @@ from daemon.events import (
     BAR_FLAG_SYNTHETIC,
     BAR_FLAG_WARMUP,
     Book,
-    UniverseChanged,
-    decision_dtype,
 )
-from daemon.kernels import BoolArray, IntArray
+from daemon.kernels import BoolArray
 
-Schema = dict[str, Any]
-Row = tuple[Any, ...]
-
-_SLICE: Final = 32_768
-_TIME: Final = pl.Datetime("us", "UTC")
-_US_PER_MINUTE: Final = 60_000_000
 _PRICES: Final = ("open", "high", "low", "close", "volume")
-_SIDES: Final = ("down", "flat", "up")
 _FLAGS: Final = {
     "synthetic": BAR_FLAG_SYNTHETIC,
     "warmup": BAR_FLAG_WARMUP,
     "backfill": BAR_FLAG_BACKFILL,
     "refused": BAR_FLAG_REFUSED,
 }
-_CHANGES: Final = "SELECT * FROM event WHERE kind = ? AND batch > 0 ORDER BY seq"
 _KINDS: Final[dict[Any, Any]] = {int: pl.Int64, float: pl.Float64, Decimal: pl.Float64}
-
-
-@dataclass(frozen=True, slots=True)
-class TapeTable:
-    """One table to export.
-
-    Attributes:
-        schema: Its columns.
-        n_rows: How many rows it has.
-        frames: The rows, in order.
-    """
-
-    schema: Schema
-    n_rows: int
-    frames: Iterator[pl.DataFrame]
 
 
 def bars_table(reader: TapeReader) -> TapeTable:
@@ -70,7 +41,7 @@ def bars_table(reader: TapeReader) -> TapeTable:
     The past that an instrument brought along when it came back stands there once.
     """
     columns: Schema = {
-        "time": _TIME,
+        "time": TIME,
         "symbol": pl.String,
         **dict.fromkeys((*_PRICES, "taker_volume"), pl.Float64),
         **dict.fromkeys(_FLAGS, pl.Boolean),
@@ -84,7 +55,7 @@ def bars_table(reader: TapeReader) -> TapeTable:
         first = once.are_first(bars)
         bars, seq = bars[first], seq[first]
         data = {
-            "time": _times(bars["minute"]),
+            "time": times(bars["minute"]),
             "symbol": [names.get(key, str(key)) for key in bars["instrument"].tolist()],
             **{name: np.ascontiguousarray(bars[name]) for name in _PRICES},
             "taker_volume": pl.Series(np.ascontiguousarray(bars["taker"]), nan_to_null=True),
@@ -93,7 +64,7 @@ def bars_table(reader: TapeReader) -> TapeTable:
         }
         return pl.DataFrame(data, schema=columns)
 
-    return TapeTable(columns, _count(reader, schema.bar), _frames(reader, whole(schema.bar), frame))
+    return TapeTable(columns, _count(reader, schema.bar), frames(reader, whole(schema.bar), frame))
 
 
 class _Once:
@@ -116,49 +87,6 @@ class _Once:
                 first[at] = name not in self._seen
                 self._seen.add(name)
         return first
-
-
-def decisions_table(reader: TapeReader, reasons: Mapping[int, str]) -> TapeTable:
-    """Return the decisions, one row per scored instrument and minute: what each expert said, and why what."""
-    dtype = decision_dtype(json.loads(reader.header()["experts"]))
-    said = [name for name in dtype.names or () if dtype[name].shape == (3,)]
-    columns: Schema = {
-        "batch": pl.Int64,
-        "time": _TIME,
-        "instrument": pl.String,
-        "model": pl.String,
-        **{f"{name}_{side}": pl.Float64 for name in said for side in _SIDES},
-        **dict.fromkeys(("edge", "sigma", "target"), pl.Float64),
-        "reason": pl.String,
-    }
-    universes, models = _universes(reader), models_in_force(reader)
-
-    def frame(rows: list[Row]) -> pl.DataFrame:
-        blobs = [np.frombuffer(read_bytes(row[2], "batch.decisions"), dtype) for row in rows]
-        counts = [len(blob) for blob in blobs]
-        packed = np.concatenate(blobs)
-        places = [blob["instrument"].tolist() for blob in blobs]
-        names, versions = ([of(row[0]) for row in rows] for of in (universes, models))
-        data = {
-            "batch": np.repeat(_integers(rows, 0, "batch.number"), counts),
-            "time": _times(np.repeat(_integers(rows, 1, "batch.minute"), counts)),
-            "instrument": [of[at] for of, held in zip(names, places, strict=True) for at in held],
-            "model": [version for version, n in zip(versions, counts, strict=True) for _ in range(n)],
-            **{
-                f"{name}_{side}": np.ascontiguousarray(packed[name][:, at])
-                for name in said
-                for at, side in enumerate(_SIDES)
-            },
-            **{name: np.ascontiguousarray(packed[name]) for name in ("edge", "sigma", "target")},
-            "reason": [reasons.get(number, str(number)) for number in packed["reason"].tolist()],
-        }
-        return pl.DataFrame(data, schema=columns)
-
-    ((n_bytes,),) = reader.fetch("SELECT coalesce(sum(length(decisions)), 0) FROM batch", ())
-    statement = "SELECT number, minute, decisions FROM batch ORDER BY number"
-    # A batch holds a row per instrument: the slice is that much shorter.
-    n_batches = max(1, _SLICE // max(1, len(reader.instruments())))
-    return TapeTable(columns, n_bytes // dtype.itemsize, _frames(reader, statement, frame, n_batches))
 
 
 def orders_table(reader: TapeReader) -> TapeTable:
@@ -185,7 +113,7 @@ def equity_table(reader: TapeReader) -> TapeTable:
     """Return the account after each minute, with its band."""
     columns = {
         "batch": pl.Int64,
-        "time": _TIME,
+        "time": TIME,
         "catch_up": pl.Boolean,
         **{field.name: _KINDS.get(field.type, pl.String) for field in msgspec.structs.fields(Book)},
         "digest": pl.String,
@@ -216,7 +144,7 @@ def _items_table(reader: TapeReader, part: PartTable[Any]) -> TapeTable:
     columns: Schema = {"batch": pl.Int64}
     for field in fields:
         is_time = field.name == "minute"
-        columns["time" if is_time else field.name] = _TIME if is_time else _KINDS.get(field.type, pl.String)
+        columns["time" if is_time else field.name] = TIME if is_time else _KINDS.get(field.type, pl.String)
     at = [field.name for field in fields].index("minute")
 
     def cells(row: Row) -> Row:
@@ -233,32 +161,7 @@ def _rows_table(
     def frame(rows: list[Row]) -> pl.DataFrame:
         return pl.DataFrame([cells(row) for row in rows], schema=columns, orient="row")
 
-    return TapeTable(columns, n_rows, _frames(reader, statement, frame))
-
-
-def _frames(
-    reader: TapeReader, statement: Statement, frame: Callable[[list[Row]], pl.DataFrame], n_rows: int = _SLICE
-) -> Iterator[pl.DataFrame]:
-    rows = reader.rows(statement)
-    while taken := list(islice(rows, n_rows)):
-        try:
-            yield frame(taken)
-        except (ValueError, TypeError, LookupError) as error:
-            raise reader.damage(f"{error} (rows from {taken[0][:2]!r} on)") from error
-
-
-def _universes(reader: TapeReader) -> Callable[[int], Sequence[str]]:
-    """Return a function from ascending batch numbers to the instruments of that moment, in order."""
-    universe = reader.universe_after(0)
-    changes = [(row[1], event_of(row)) for row in reader.rows(_CHANGES, (UniverseChanged.__name__,))]
-
-    def names(number: int) -> Sequence[str]:
-        nonlocal universe
-        while changes and changes[0][0] <= number:
-            universe = after_events(universe, (changes.pop(0)[1],))
-        return universe.names
-
-    return names
+    return TapeTable(columns, n_rows, frames(reader, statement, frame))
 
 
 def _count(reader: TapeReader, table: Table) -> int:
@@ -266,16 +169,8 @@ def _count(reader: TapeReader, table: Table) -> int:
     return int(n_rows)
 
 
-def _integers(rows: list[Row], at: int, place: str) -> IntArray:
-    return np.array([read_int(row[at], place) for row in rows], dtype=np.int64)
-
-
-def _times(minutes: np.ndarray) -> pl.Series:
-    return pl.Series(minutes.astype(np.int64) * _US_PER_MINUTE).cast(_TIME)
-
-
 def _time(minute: int) -> int:
-    return minute * _US_PER_MINUTE
+    return minute * US_PER_MINUTE
 
 
 def _plain(value: Any) -> Any:

@@ -1,5 +1,10 @@
-"""Which version of the model decided which batch: the header's, until an event brought in another."""
+"""Which version of the model decided which batch: the header's, until an event brought in another.
 
+A version's experts are the columns of its decisions.
+"""
+
+import json
+from bisect import bisect_right
 from collections.abc import Callable
 from typing import Final
 
@@ -33,14 +38,33 @@ def changes_of_model(reader: TapeReader) -> list[tuple[int, str]]:
 
 
 def models_in_force(reader: TapeReader) -> Callable[[int], str]:
-    """Return a function from ascending batch numbers to the version that decided them."""
+    """Return a function from batch numbers to the version that decided them."""
     changes = changes_of_model(reader)
-    version = ""
+    starts = [number for number, _ in changes]
 
     def of(number: int) -> str:
-        nonlocal version
-        while changes and changes[0][0] <= number:
-            version = changes.pop(0)[1]
-        return version
+        return changes[bisect_right(starts, number) - 1][1]
 
     return of
+
+
+def experts_in_force(reader: TapeReader) -> Callable[[int], tuple[str, ...]]:
+    """Return a function from batch numbers to the experts whose words their decisions hold, in order."""
+    version, experts = models_in_force(reader), experts_of_versions(reader)
+
+    def of(number: int) -> tuple[str, ...]:
+        return experts[version(number)]
+
+    return of
+
+
+def experts_of_versions(reader: TapeReader) -> dict[str, tuple[str, ...]]:
+    """Return the experts of every version of the model that the tape names, that of its header first."""
+    header = reader.header()
+    first = tuple(json.loads(header["experts"]))
+    found = {header["model_version"]: first}
+    for row in reader.rows(_CHANGES, (ModelChanged.__name__, 0)):
+        event = chain.read_event(event_of(row))
+        if isinstance(event, ModelChanged):
+            found[event.version] = event.experts or first
+    return found

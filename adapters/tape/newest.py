@@ -3,7 +3,6 @@
 A spot on the tape is (batch, position in it). A page holds what lies before a spot.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from sqlalchemy import Table
 
 from adapters.tape import schema
 from adapters.tape.cells import MalformedCellError, read_bytes, read_int
+from adapters.tape.in_force import experts_in_force
 from adapters.tape.reader import TapeReader
 from adapters.tape.records import PART_TABLES
 from adapters.tape.statements import between
@@ -84,7 +84,7 @@ def newest_decisions(
 
     A page of one instrument may be empty and have a next one: so far it looked back.
     """
-    dtype = decision_dtype(json.loads(reader.header()["experts"]))
+    experts = experts_in_force(reader)
     found: list[tuple[int, str, np.void]] = []
     universes, scanned = _Universes(reader), 0
     last = before[0] if before[1] else before[0] - 1
@@ -93,7 +93,7 @@ def newest_decisions(
         if at >= SCANNED_BATCHES or scanned > SCANNED_BYTES:
             return found, (_whole(reader, number, "batch.number") + 1, 0)
         scanned += len(content)
-        rows = _unpacked(reader, content, dtype)
+        rows = _unpacked(reader, content, decision_dtype(experts(number)))
         names = universes.names(number)
         first = before[1] if number == before[0] else len(rows)
         for position in range(min(first, len(rows)) - 1, -1, -1):

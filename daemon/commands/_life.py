@@ -48,7 +48,7 @@ class Life:
     Args:
         settings: That the run began with.
         instruments: The same.
-        experts: Names, as decisions have them.
+        experts: Names, as decisions have them at first.
         trained_until: Epoch minute behind the last that the model was trained on; None where nobody knows.
         curves: What is drawn.
 
@@ -76,7 +76,7 @@ class Life:
         self.training = TrainingDate(trained_until, capital)
         self._known = {instrument.name: instrument for instrument in instruments}
         self._horizon_minutes = settings.labels.horizon_minutes
-        self._decision = decision_dtype(experts)
+        self._experts = tuple(experts)
 
     def warm(self, minutes: Minutes) -> None:
         """Take minutes before the first decided one."""
@@ -85,13 +85,17 @@ class Life:
     def take(
         self, records: Sequence[BatchRecord], names: Sequence[str]
     ) -> tuple[Minutes, IntArray, np.ndarray]:
-        """Take batches that follow each other in one universe; only the first may have events.
+        """Take batches that follow each other in one universe and under one model: only the first has events.
 
         Returns:
             Their minutes as they came, the epoch minute of each decision, and the decisions.
         """
         if any(event.kind == UniverseChanged.__name__ for event in records[0].events):
             self._regroup(records[0], names)
+        came = chain.swapped_in(records[0].events, records[0].refusals)
+        if came is not None and came.experts:
+            self._experts = came.experts
+            self.outcomes.hear_also(came.experts)
         for record in records:
             self.account.add(record, names)
             self.curves.add(record, names)
@@ -99,7 +103,8 @@ class Life:
             self.training.add(record)
             self.changes.extend(record.changes)
             self.alarms += record.vitals
-        decisions = [np.frombuffer(record.decisions, self._decision) for record in records]
+        dtype = decision_dtype(self._experts)
+        decisions = [np.frombuffer(record.decisions, dtype) for record in records]
         row_minute = np.repeat(np.arange(len(records)), [len(rows) for rows in decisions])
         said, minutes = np.concatenate(decisions), minutes_of(records, len(names), without_refused=True)
         offered = minutes_of(records, len(names))
@@ -136,6 +141,7 @@ class Life:
         return encode_plain(
             {
                 "names": self.names,
+                "experts": self._experts,
                 "known": known,
                 "coverage": self.coverage.to_fields(),
                 "account": self.account.to_fields(),
@@ -156,6 +162,7 @@ class Life:
             for name, quote, tick, lot, calendar in fields["known"]
         }
         self.names = tuple(fields["names"])
+        self._experts = tuple(fields.get("experts", self._experts))
         self.coverage = Coverage([self._known[name] for name in self.names]).restored(fields["coverage"])
         self.account.restore(fields["account"])
         self.account.days[:0] = [one.day for one in days]

@@ -91,11 +91,11 @@ class ModelWatch:
     def see(self, records: Sequence[BatchRecord]) -> None:
         """Log and count what became of changes of the model; a sink."""
         for record in records:
-            version = chain.swapped_in(record.events, record.refusals)
-            if version is not None:
+            came = chain.swapped_in(record.events, record.refusals)
+            if came is not None:
                 self._results["swapped"] += 1
                 self._swapped_minute = record.minute
-                _log().info("model swapped", model=version, batch=record.batch)
+                _log().info("model swapped", model=came.version, batch=record.batch)
             for event in map(chain.read_event, record.events):
                 if isinstance(event, ModelChanged):
                     subject = model_subject(event.version)
@@ -190,7 +190,7 @@ class ModelWatch:
             raise ModelRefusedError("; ".join(differences))
         self._engine.library = {version: model}
         self.offered = {version: files}
-        return ModelChanged(version=version, files=hashes)
+        return ModelChanged(version=version, files=hashes, experts=model.bundle.experts)
 
 
 def rehearse(model: RunModel, settings: Settings, instruments: Sequence[Instrument]) -> None:

@@ -6,8 +6,8 @@ bounded by `span` minutes and one chunk.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -127,6 +127,25 @@ class Pending:
             kept = column >= 0
             minute = block.row_ordinal[kept] - block.first
             other.store(block.first, block.n_minutes, minute, column[kept], block.values[kept])
+        return other
+
+    def rearranged(self, before: Sequence[str], after: Sequence[str]) -> "Pending":
+        """Return the same with other parts of each decision's values: NaN for one that was not there.
+
+        Args:
+            before: What the first axis of the values (`shape[0]`) names.
+            after: What it names from now on.
+        """
+        if tuple(before) == tuple(after):
+            return self
+        place = {name: at for at, name in enumerate(before)}
+        kept = [(at, place[name]) for at, name in enumerate(after) if name in place]
+        new, old = (np.array([pair[side] for pair in kept], dtype=np.int64) for side in (0, 1))
+        other = Pending(self._span, self._n_instruments, (len(after), *self._shape[1:]))
+        for block in self._blocks:
+            values = np.full((len(block.values), *other._shape), np.nan)
+            values[:, new] = block.values[:, old]
+            other._blocks.append(replace(block, values=values))
         return other
 
     def _drop_before(self, ordinal: int) -> None:

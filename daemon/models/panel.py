@@ -47,8 +47,9 @@ class Said:
         raw: (n_calibrated, n_rows, 3) the same before calibration, of the experts that have a calibrator.
         blend: (n_rows, 3) log-probabilities of the blend.
         weights: (n_minutes, n_experts) weights of the blend in each minute.
-        judged: (n_matured, n_experts + 1 + n_calibrated, 3) log-probabilities said at the decision: the
-            experts, the blend, and then `raw`.
+        judged: (n_matured, n_series, 3) log-probabilities said at the decision: the experts, the blend, then
+            `raw`; then experts that have left, and those of them that had a calibrator before it. NaN where
+            one said nothing, or was not there.
         judged_known: (n_matured,) whether the decision had been scored; where not, `judged` is zero.
     """
 
@@ -61,7 +62,14 @@ class Said:
 
 
 class Panel:
-    """Experts, their calibrators and the blend, with what waits for its label."""
+    """Experts, their calibrators and the blend, with what waits for its label.
+
+    Attributes:
+        names: The experts in order.
+        calibrated: Those of them that have a calibrator: they are judged before it too.
+        left: Experts of a panel before whose labels still come, by name the ordinal at which they left.
+        left_calibrated: Those whose calibrator is gone, alike.
+    """
 
     def __init__(
         self,
@@ -92,9 +100,11 @@ class Panel:
             name: Pending(pending_minutes, n_instruments, (len(columns),))
             for name, (_, columns) in learners.items()
         }
+        self.calibrated = tuple(name for name in self.names if name in self._calibrators)
+        self.left: dict[str, int] = {}
+        self.left_calibrated: dict[str, int] = {}
         self._spoken = Pending(pending_minutes, n_instruments, (len(self.names), 3))
         self._blended = Pending(pending_minutes, n_instruments, (3,))
-        self.calibrated = tuple(name for name in self.names if name in self._calibrators)
         self._uncalibrated = Pending(pending_minutes, n_instruments, (len(self.calibrated), 3))
         self._muted: BoolArray = np.zeros(len(self.names), dtype=np.bool_)
 
@@ -106,8 +116,10 @@ class Panel:
         """Teach the labels that matured, score the rows, calibrate, blend; all in the order of minutes."""
         raw = {name: self._raw(name, rows, matured) for name in self.names}
         experts = np.stack([self._calibrated(name, logp) for name, logp in raw.items()])
-        judged, known = _keep(self._spoken, rows, np.ascontiguousarray(experts.transpose(1, 0, 2)), matured)
-        said = np.ascontiguousarray(judged[known].transpose(1, 0, 2))
+        spoken = _beside(experts.transpose(1, 0, 2), len(self.left))
+        judged, known = _keep(self._spoken, rows, spoken, matured)
+        n_experts, n_raw = len(self.names), len(self.calibrated)
+        said = np.ascontiguousarray(judged[known, :n_experts].transpose(1, 0, 2))
         losses = minute_losses(
             said, ~np.isnan(said[:, :, 0]), matured.label[known], matured.at[known], rows.n_minutes
         )
@@ -116,16 +128,17 @@ class Panel:
         if self._muted.any():
             weights = _without(weights, self._muted)
         judged_blend, _ = _keep(self._blended, rows, blend, matured)
-        before = np.zeros((len(rows.minute), len(self.calibrated), 3))
+        before = np.zeros((len(rows.minute), n_raw, 3))
         for at, name in enumerate(self.calibrated):
             before[:, at] = raw[name]
-        judged_raw, _ = _keep(self._uncalibrated, rows, before, matured)
+        judged_raw, _ = _keep(self._uncalibrated, rows, _beside(before, len(self.left_calibrated)), matured)
+        parts = (judged[:, :n_experts], judged_blend[:, None], judged_raw[:, :n_raw])
         return Said(
             experts=experts,
             raw=before.transpose(1, 0, 2),
             blend=blend,
             weights=weights,
-            judged=np.concatenate([judged, judged_blend[:, None, :], judged_raw], axis=1),
+            judged=np.concatenate([*parts, judged[:, n_experts:], judged_raw[:, n_raw:]], axis=1),
             judged_known=known,
         )
 
@@ -152,7 +165,7 @@ class Panel:
 
     def to_fields(self) -> dict[str, object]:
         """Return the panel's state as plain data."""
-        return {
+        fields = {
             "learners": {name: learner.to_fields() for name, (learner, _) in self._learners.items()},
             "blend": self._blend.to_fields(),
             "inputs": {name: pending.to_fields() for name, pending in self._inputs.items()},
@@ -160,6 +173,9 @@ class Panel:
             "blended": self._blended.to_fields(),
             "uncalibrated": self._uncalibrated.to_fields(),
         }
+        if self.left or self.left_calibrated:
+            fields["left"] = [dict(self.left), dict(self.left_calibrated)]
+        return fields
 
     def restored(self, fields: Mapping[str, Any]) -> Self:
         """Take up again where `to_fields` stood and return itself."""
@@ -168,25 +184,46 @@ class Panel:
         self._blend = self._blend.restored(fields["blend"])
         for name, (_, columns) in self._learners.items():
             self._inputs[name] = self._waiting((len(columns),), fields["inputs"][name])
-        self._spoken = self._waiting((len(self.names), 3), fields["spoken"])
+        self.left, self.left_calibrated = map(dict, fields.get("left", ({}, {})))
+        n_spoken, n_raw = len(self.names) + len(self.left), len(self.calibrated) + len(self.left_calibrated)
+        self._spoken = self._waiting((n_spoken, 3), fields["spoken"])
         self._blended = self._waiting((3,), fields["blended"])
-        self._uncalibrated = self._waiting((len(self.calibrated), 3), fields["uncalibrated"])
+        self._uncalibrated = self._waiting((n_raw, 3), fields["uncalibrated"])
         return self
 
-    def succeeding(self, before: Self) -> Self:
+    def succeeding(self, before: Self, ordinal: int) -> Self:
         """Take over what waits for labels, weights, and learners of the same features; return itself.
 
-        Who is judged before calibration too stays as the run began, whoever has a calibrator now.
+        Experts that the panel before did not have enter the blend with its share. What those said that have
+        left is judged as its labels come.
+
+        Args:
+            before: The panel that spoke until now.
+            ordinal: Of the first minute in which this one speaks.
         """
         for name, (learner, columns) in self._learners.items():
-            old = before._learners[name][0]
-            if old.features == learner.features:
-                self._learners[name] = (old, columns)
+            old = before._learners.get(name)
+            if old is not None and old[0].features == learner.features:
+                self._learners[name] = (old[0], columns)
                 self._inputs[name] = before._inputs[name]
         self._blend = self._blend.restored(before._blend.to_fields())
-        self._spoken, self._blended = before._spoken, before._blended
-        self.calibrated, self._uncalibrated = before.calibrated, before._uncalibrated
+        self.left = self._leavers(before.left, before.names, self.names, ordinal)
+        self._spoken = before._spoken.rearranged((*before.names, *before.left), (*self.names, *self.left))
+        self._blended = before._blended
+        self.left_calibrated = self._leavers(
+            before.left_calibrated, before.calibrated, self.calibrated, ordinal
+        )
+        self._uncalibrated = before._uncalibrated.rearranged(
+            (*before.calibrated, *before.left_calibrated), (*self.calibrated, *self.left_calibrated)
+        )
         return self
+
+    def _leavers(
+        self, left: Mapping[str, int], before: Sequence[str], after: Sequence[str], ordinal: int
+    ) -> dict[str, int]:
+        """Return who is not there after `ordinal`, but has said something whose label may still come."""
+        spoke = {**left, **dict.fromkeys(before, ordinal)}
+        return {name: at for name, at in spoke.items() if name not in after and ordinal - at <= self._span}
 
     def regroup(self, index: IntArray) -> None:
         """Go on with other instruments: column j is the old column index[j], or a new one for -1."""
@@ -198,6 +235,14 @@ class Panel:
 
     def _waiting(self, shape: tuple[int, ...], fields: Mapping[str, Any]) -> Pending:
         return Pending.from_fields(self._span, self._n_instruments, shape, fields)
+
+
+def _beside(said: FloatArray, n_left: int) -> FloatArray:
+    """Return (n_rows, n_series + n_left, 3): what was said, and that who has left says nothing."""
+    if not n_left:
+        return np.ascontiguousarray(said)
+    nothing = np.full((len(said), n_left, said.shape[2]), np.nan)
+    return np.concatenate([said, nothing], axis=1)
 
 
 def _without(weights: FloatArray, muted: BoolArray) -> FloatArray:

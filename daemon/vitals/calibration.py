@@ -12,7 +12,7 @@ import numpy as np
 
 from daemon.kernels import BoolArray, FloatArray, IntArray, exp
 from daemon.labels import Matured
-from daemon.vitals.forms import CALIBRATED, Form, forms_of
+from daemon.vitals.forms import CALIBRATED, Form, Series
 
 MINUTES_PER_DAY: Final = 1440
 UNIT: Final = 2**32
@@ -56,13 +56,12 @@ class Calibration:
     """Judges probabilities as their labels mature, live minutes only; bounded by the window.
 
     Args:
-        names: The series in order: experts, the blend.
+        series: Whom it judges: experts, the blend; then experts before calibration.
         window_minutes: How far back figures look; whole days are kept.
-        raw: Of the experts, those that are judged before calibration too, as series after all others.
     """
 
-    def __init__(self, names: Sequence[str], window_minutes: int, raw: Sequence[str] = ()) -> None:
-        self.series = forms_of(names, raw)
+    def __init__(self, series: Series, window_minutes: int) -> None:
+        self.series = series
         self._n_kept = -(-window_minutes // MINUTES_PER_DAY)
         self._day: IntArray = np.zeros(0, dtype=np.int64)
         self._sums: IntArray = np.zeros((0, len(self.series), _WIDTH), dtype=np.int64)

@@ -57,7 +57,7 @@ class Edges:
         self._lag = -(-LAG_HORIZONS * horizon_minutes // bucket_minutes)
         self._span, self._n_instruments = span, n_instruments
         self._pending = Pending(span, n_instruments, 1)
-        self._buckets = Terms(lambda: Buckets(len(COLUMNS), bucket_minutes, window_minutes), version)
+        self._buckets = Terms(lambda _: Buckets(len(COLUMNS), bucket_minutes, window_minutes), version)
 
     def begin(self, version: str, ordinal: int) -> None:
         """Judge another version of the model from a minute on."""

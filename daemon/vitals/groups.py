@@ -19,6 +19,7 @@ from daemon.positions.trips import RoundTrip
 from daemon.settings import Settings
 from daemon.vitals.calibration import Calibration, CalibrationFigures
 from daemon.vitals.edges import EdgeFigures, Edges
+from daemon.vitals.forms import Series, columns_of, forms_of, traded_of
 from daemon.vitals.skill import Skill, SkillFigures
 from daemon.vitals.terms import Terms
 from daemon.vitals.trades import TradeFigures, Trades
@@ -120,18 +121,26 @@ class Groups:
                 group.calibration.now.hear(ordinal[inside], said[:, inside])
 
     def judge(
-        self, ordinal: int, n_minutes: int, matured: Matured, said: FloatArray, known: BoolArray
+        self,
+        ordinal: int,
+        n_minutes: int,
+        matured: Matured,
+        said: FloatArray,
+        known: BoolArray,
+        series: Series | None = None,
     ) -> None:
         """Judge the labels that matured in the next minutes; arguments as of `Skill.update`.
 
-        Of `said`, series after the blend are not judged here.
+        Experts before calibration are not judged here.
         """
-        said = said[:, : len(self._judging.names)]
+        series = forms_of(self._judging.names, ()) if series is None else series
         for group in self._groups.values():
             own, inside = group.labels(matured)
-            group.skill.update(ordinal, n_minutes, own, said[inside], known[inside])
+            told = said[inside]
+            group.skill.update(ordinal, n_minutes, own, told, known[inside], series)
             for calibration, term in group.calibration.shares(own.decided):
-                calibration.update(ordinal, own, said[inside], known[inside] & term)
+                spoken = columns_of(told, series, calibration.series)
+                calibration.update(ordinal, own, spoken, known[inside] & term)
 
     def promise(
         self,
@@ -156,12 +165,13 @@ class Groups:
             for group in self._groups.values():
                 group.trades.add(trip for trip in closed if group.column[trip.instrument] >= 0)
 
-    def begin(self, version: str, ordinal: int) -> None:
+    def begin(self, version: str, ordinal: int, series: Series) -> None:
         """Judge another version of the model from a minute on."""
-        self._judging = replace(self._judging, version=version)
+        names = traded_of(series)
+        self._judging = replace(self._judging, version=version, names=names)
         for group in self._groups.values():
-            group.skill.begin(version, ordinal)
-            group.calibration.begin(version, ordinal)
+            group.skill.begin(version, ordinal, forms_of(names, ()))
+            group.calibration.begin(version, ordinal, forms_of(names, ()))
             group.edges.begin(version, ordinal)
 
     def figures(self) -> tuple[GroupFigures, ...]:
@@ -230,7 +240,9 @@ class _Group:
             by.prior,
             version=by.version,
         )
-        self.calibration = Terms(lambda: Calibration(by.names, by.window_minutes), by.version)
+        self.calibration = Terms(
+            lambda series: Calibration(series, by.window_minutes), by.version, forms_of(by.names, ())
+        )
         self.trades = Trades(by.horizon_minutes, by.window_minutes)
         self.edges = Edges(by.span, width, by.horizon_minutes, by.window_minutes, by.version)
 

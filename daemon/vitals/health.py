@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Self
 
 import numpy as np
@@ -13,6 +12,7 @@ from daemon.vitals.calibration import Calibration, CalibrationFigures
 from daemon.vitals.changes import ChangeFigures, Changes
 from daemon.vitals.drift import Drift, DriftFigures
 from daemon.vitals.drift_reference import DriftReference
+from daemon.vitals.forms import Series, columns_of, forms_of, traded_of
 from daemon.vitals.terms import Terms
 
 SUBJECTS: Final = ("features", "predictions")
@@ -58,19 +58,19 @@ class Health:
         raw: Sequence[str] = (),
         version: str = "",
     ) -> None:
-        self._n_traded = len(names)
         self._features = tuple(features)
         self._drift_window_minutes, self._drift_rate = drift_window_minutes, drift_rate
-        self._calibration = Terms(lambda: Calibration(names, window_minutes, raw), version)
-        self._new_changes = partial(Changes, names, horizon_minutes)
-        self._changes = self._new_changes()
+        series = forms_of(names, raw)
+        self._calibration = Terms(lambda series: Calibration(series, window_minutes), version, series)
+        self._horizon_minutes = horizon_minutes
+        self._changes = Changes(names, horizon_minutes)
         self._drift: dict[str, Drift] = {}
         self._columns: IntArray = np.zeros(0, dtype=np.int64)
 
-    def begin(self, version: str, ordinal: int) -> None:
+    def begin(self, version: str, ordinal: int, series: Series) -> None:
         """Judge another version of the model from a minute on; its detectors of change have heard nothing."""
-        self._calibration.begin(version, ordinal)
-        self._changes = self._new_changes()
+        self._calibration.begin(version, ordinal, series)
+        self._changes = Changes(traded_of(series), self._horizon_minutes)
 
     def against(self, psi: Mapping[str, Any], instruments: Sequence[str]) -> Self:
         """Measure drift against a bundle's `psi` from now on, in a window that begins anew; return itself."""
@@ -116,12 +116,23 @@ class Health:
         before = () if raw is None else (raw,)
         self._calibration.now.hear(ordinal, np.concatenate([experts, blend[None], *before]))
 
-    def judge(self, ordinal: int, matured: Matured, said: FloatArray, known: BoolArray) -> None:
-        """Judge the labels that matured in the next minutes; arguments as of `Calibration.update`."""
+    def judge(
+        self,
+        ordinal: int,
+        matured: Matured,
+        said: FloatArray,
+        known: BoolArray,
+        series: Series | None = None,
+    ) -> None:
+        """Judge the labels that matured in the next minutes; arguments as of `Skill.update`."""
+        now = self._calibration.now
+        spoken = now.series if series is None else series
         for calibration, own in self._calibration.shares(matured.decided):
-            calibration.update(ordinal, matured, said, known & own)
-            if calibration is self._calibration.now:
-                self._changes.update(ordinal, matured, said[:, : self._n_traded], known & own)
+            told = columns_of(said, spoken, calibration.series)
+            calibration.update(ordinal, matured, told, known & own)
+            if calibration is now:
+                traded = len(traded_of(calibration.series))
+                self._changes.update(ordinal, matured, told[:, :traded], known & own)
 
     def figures(self) -> HealthFigures:
         """Return the figures as of now."""

@@ -76,6 +76,9 @@ class Outcomes:
         settings: Of the labels.
         experts: Names, in the order of the decisions' columns; the blend comes last by itself.
         n_instruments: Of the run.
+
+    Attributes:
+        names: All experts that ever spoke, and the blend.
     """
 
     def __init__(self, settings: LabelSettings, experts: Sequence[str], n_instruments: int) -> None:
@@ -93,16 +96,30 @@ class Outcomes:
         self._pending = Pending(self._labeller.span, n_instruments, (len(self.names), N_CLASSES))
         self._ordinal = 0
 
+    def hear_also(self, experts: Sequence[str]) -> None:
+        """Let experts that were not there before speak from now on; those that left are silent."""
+        new = [name for name in experts if name not in self.names]
+        if not new:
+            return
+        before, self.names = self.names, (*self.names[:-1], *new, BLEND)
+        self._pending = self._pending.rearranged(before, self.names)
+        at = [len(before) - 1] * len(new)
+        self._confusion = np.insert(self._confusion, at, 0, axis=0)
+        self._said, self._came = (np.insert(counts, at, 0, axis=0) for counts in (self._said, self._came))
+        self._total = np.insert(self._total, at, 0.0, axis=0)
+
     def add(self, minutes: Minutes, row_minute: IntArray, decisions: np.ndarray) -> None:
         """Take minutes that follow each other, with their decisions.
 
         Args:
             minutes: The sealed minutes.
             row_minute: (n_rows,) row of `minutes` in which each decision was made.
-            decisions: (n_rows,) of `daemon.events.decision_dtype`.
+            decisions: (n_rows,) of `daemon.events.decision_dtype`; who is not among its experts is silent.
         """
         instrument = decisions["instrument"].astype(np.int64)
-        said = np.stack([decisions[name] for name in self.names], axis=1)
+        spoke = decisions.dtype.names or ()
+        silent = np.full((len(decisions), N_CLASSES), np.nan)
+        said = np.stack([decisions[name] if name in spoke else silent for name in self.names], axis=1)
         sigma = dense_sigma(
             len(minutes),
             minutes.n_instruments,
@@ -121,6 +138,7 @@ class Outcomes:
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data, with what waits for its label."""
         return {
+            "names": list(self.names),
             "confusion": self._confusion.copy(),
             "said": self._said.copy(),
             "came": self._came.copy(),
@@ -132,6 +150,7 @@ class Outcomes:
 
     def restore(self, fields: Mapping[str, Any], n_instruments: int) -> None:
         """Take up again where `to_fields` stood, with so many instruments."""
+        self.names = tuple(fields.get("names", self.names))
         self._confusion, self._said, self._came, self._total = (
             fields[name].copy() for name in ("confusion", "said", "came", "total")
         )

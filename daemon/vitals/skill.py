@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from daemon.kernels import BoolArray, FloatArray, IntArray
 from daemon.labels import Matured
 from daemon.vitals.baselines import ONE_EACH, Baselines
-from daemon.vitals.forms import CALIBRATED, RAW, Form, forms_of
+from daemon.vitals.forms import CALIBRATED, RAW, Form, Series, columns_of, forms_of
 from daemon.vitals.intervals import Interval
 from daemon.vitals.terms import Terms
 from daemon.vitals.track import Track
@@ -86,18 +85,34 @@ class Skill:
         raw: Sequence[str] = (),
         version: str = "",
     ) -> None:
-        self.series = forms_of(names, raw)
         self._baselines = Baselines(span, n_instruments, prior)
-        speakers = [name for name, _ in self.series]
-        make = partial(Track, speakers, n_instruments, horizon_minutes, window_minutes)
-        self._tracks = Terms(lambda: _Tracks(make(), make()), version)
 
-    def begin(self, version: str, ordinal: int) -> None:
+        def make(series: Series) -> _Tracks:
+            speakers = [name for name, _ in series]
+            live, catch_up = (
+                Track(speakers, n_instruments, horizon_minutes, window_minutes) for _ in range(2)
+            )
+            return _Tracks(series, live, catch_up)
+
+        self._tracks = Terms(make, version, forms_of(names, raw))
+
+    @property
+    def series(self) -> Series:
+        """What is judged of the version in force."""
+        return self._tracks.now.series
+
+    def begin(self, version: str, ordinal: int, series: Series) -> None:
         """Judge another version of the model from a minute on; the baselines need none and go on."""
-        self._tracks.begin(version, ordinal)
+        self._tracks.begin(version, ordinal, series)
 
     def update(
-        self, ordinal: int, n_minutes: int, matured: Matured, said: FloatArray, known: BoolArray
+        self,
+        ordinal: int,
+        n_minutes: int,
+        matured: Matured,
+        said: FloatArray,
+        known: BoolArray,
+        series: Series | None = None,
     ) -> None:
         """Judge the labels that matured in the next minutes.
 
@@ -109,26 +124,30 @@ class Skill:
             matured: All labels that matured in them, scored or not.
             said: (n_labels, n_series, 3) log-probabilities said at the decision; NaN for a silent expert.
             known: (n_labels,) whether the decision was scored at all.
+            series: What the columns of `said` are; by default those of the version in force.
         """
         baseline = self._baselines.judge(ordinal, n_minutes, matured, known)
+        spoken = self.series if series is None else series
         for tracks, own in self._tracks.shares(matured.decided):
+            told = columns_of(said, spoken, tracks.series)
             for track, chosen in (
                 (tracks.live, own & known & ~matured.catch_up),
                 (tracks.catch_up, own & known & matured.catch_up),
             ):
-                track.update(ordinal, n_minutes, matured, said, baseline, chosen)
+                track.update(ordinal, n_minutes, matured, told, baseline, chosen)
 
     def figures(self) -> tuple[SkillFigures, ...]:
         """Return the figures of the live minutes in the window, one for each series."""
-        return self._figures(self._tracks.now.live)
+        return _figures(self.series, self._tracks.now.live)
 
     def catch_up_figures(self) -> tuple[SkillFigures, ...]:
         """Return the figures of the minutes that were missed live and filled from history."""
-        return self._figures(self._tracks.now.catch_up)
+        return _figures(self.series, self._tracks.now.catch_up)
 
     def past_figures(self) -> dict[str, tuple[SkillFigures, ...]]:
         """Return `figures` of versions of the model that were in force before, by version."""
-        return {version: self._figures(tracks.live) for version, tracks in self._tracks.past().items()}
+        past = self._tracks.past()
+        return {version: _figures(tracks.series, tracks.live) for version, tracks in past.items()}
 
     def gain(self, name: str, over: str) -> Interval | None:
         """Return the skill of one series less that of another that spoke of the same labels, calibrated."""
@@ -143,13 +162,6 @@ class Skill:
             for series, (name, form) in enumerate(self.series)
             if form == CALIBRATED and live.totals(series)["minutes"] >= least_minutes
         }
-
-    def _figures(self, track: Track) -> tuple[SkillFigures, ...]:
-        before = {name: at for at, (name, form) in enumerate(self.series) if form == RAW}
-        return tuple(
-            _figures_of(name, form, track, series, before.get(name, series))
-            for series, (name, form) in enumerate(self.series)
-        )
 
     def regrouped(self, index: IntArray) -> "Skill":
         """Return the same for another universe: `index[j]` is the old column, or -1 for a new instrument.
@@ -174,6 +186,7 @@ class Skill:
 class _Tracks:
     """Of one version: minutes that came live, and those that were missed."""
 
+    series: Series
     live: Track
     catch_up: Track
 
@@ -184,6 +197,13 @@ class _Tracks:
         self.live.restored(fields["live"])
         self.catch_up.restored(fields["catch_up"])
         return self
+
+
+def _figures(series: Series, track: Track) -> tuple[SkillFigures, ...]:
+    before = {name: at for at, (name, form) in enumerate(series) if form == RAW}
+    return tuple(
+        _figures_of(name, form, track, at, before.get(name, at)) for at, (name, form) in enumerate(series)
+    )
 
 
 def _figures_of(name: str, form: Form, track: Track, series: int, before: int) -> SkillFigures:

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, Protocol, Self, TypeVar
 import numpy as np
 
 from daemon.kernels import BoolArray, IntArray
+from daemon.vitals.forms import Series
 
 MOST_PAST: Final = 3
 """So many versions beside the one in force are remembered, the last that were."""
@@ -39,13 +40,15 @@ class Terms(Generic[Kept]):
     """Vitals by version.
 
     Args:
-        make: Makes those of a version that never traded.
+        make: Makes those of a version that never traded, of its series.
         version: The first.
+        series: What is judged of it.
     """
 
-    def __init__(self, make: Callable[[], Kept], version: str) -> None:
+    def __init__(self, make: Callable[[Series], Kept], version: str, series: Series = ()) -> None:
         self._make = make
-        self._kept: dict[str, Kept] = {version: make()}
+        self._series: dict[str, Series] = {version: series}
+        self._kept: dict[str, Kept] = {version: make(series)}
         self._terms: list[tuple[int, str]] = [(ALWAYS, version)]
 
     @property
@@ -57,12 +60,13 @@ class Terms(Generic[Kept]):
         """Return those of versions that were in force before, the latest first."""
         return dict(list(reversed(self._kept.items()))[1:])
 
-    def begin(self, version: str, ordinal: int) -> None:
+    def begin(self, version: str, ordinal: int, series: Series = ()) -> None:
         """Let another version be in force from a minute on; one that was before goes on with its own."""
         own = self._kept.pop(version, None)
-        self._kept[version] = self._make() if own is None else own
+        self._kept[version] = self._make(series) if own is None else own
+        self._series[version] = series
         for gone in list(self._kept)[: -(1 + MOST_PAST)]:
-            del self._kept[gone]
+            del self._kept[gone], self._series[gone]
         self._terms = [*self._terms, (ordinal, version)][-MOST_TERMS:]
 
     def shares(self, decided: IntArray) -> Iterator[tuple[Kept, BoolArray]]:
@@ -85,18 +89,26 @@ class Terms(Generic[Kept]):
         fields = self.now.to_fields()
         if len(self._terms) == 1:
             return fields
-        past = [[version, kept.to_fields()] for version, kept in list(self._kept.items())[:-1]]
+        past = [
+            [version, kept.to_fields(), [list(one) for one in self._series[version]]]
+            for version, kept in list(self._kept.items())[:-1]
+        ]
         return {**fields, "past": past, "terms": [list(term) for term in self._terms]}
 
     def restored(self, fields: Mapping[str, Any]) -> Self:
         """Take the state of `to_fields`, of the same version in force, and return itself."""
         version = next(reversed(self._kept))
-        past = {str(name): self._make() for name, _ in fields.get("past", ())}
-        for name, stored in fields.get("past", ()):
-            past[str(name)].restored(stored)
-        now = self._make()
-        now.restored(fields)
-        self._kept = {**past, version: now}
-        told = fields.get("terms", ((ALWAYS, version),))
-        self._terms = [(int(start), str(of)) for start, of in told]
+        series = self._series[version]
+        self._kept, self._series = {}, {}
+        for name, stored, *told in fields.get("past", ()):
+            # A snapshot of before says nothing of them: all versions had the same.
+            own = tuple((str(one), form) for one, form in told[0]) if told else series
+            self._add(str(name), own, stored)
+        self._add(version, series, fields)
+        terms = fields.get("terms", ((ALWAYS, version),))
+        self._terms = [(int(start), str(of)) for start, of in terms]
         return self
+
+    def _add(self, version: str, series: Series, fields: Mapping[str, Any]) -> None:
+        self._series[version], self._kept[version] = series, self._make(series)
+        self._kept[version].restored(fields)

@@ -1,6 +1,7 @@
 """The model swapped in a live run: good versions and bad ones, a crash between, no registry afterwards."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -14,6 +15,7 @@ import pytest
 import structlog
 
 from adapters.registry.folder_store import version_of
+from adapters.tape.newest import END, newest_decisions
 from adapters.tape.reader import TapeReader
 from daemon import chain
 from daemon.__main__ import main
@@ -27,6 +29,7 @@ from daemon.ports import Files
 from daemon.settings import Settings
 from tests.file_feed import FileFeed, bars_of
 from tests.jump_clock import JumpClock
+from tests.other_experts import NARROW, narrow
 from tests.runs import SETTINGS, bundle, decided, first_traded, fresh_engine, market, model, traded
 
 N_SWAPS = 200
@@ -62,8 +65,9 @@ def put(folder: Path, files: Files) -> None:
 
 
 def version(number: int) -> Bundle:
-    """The n-th version: of two models in turn, each trained at another moment."""
-    return replace(bundle(1 + number % 2), trained_at=number)
+    """The n-th version: of two models in turn, each trained at another moment; some do not learn online."""
+    one = replace(bundle(1 + number % 2), trained_at=number)
+    return narrow(one) if number % 5 == 2 else one
 
 
 def torn(one: Bundle) -> Files:
@@ -214,7 +218,8 @@ def in_force(run: Swapped) -> Iterator[tuple[BatchRecord, str]]:
     with TapeReader(run.tape) as reader:
         trades = reader.header()["model_version"]
     for record in run.records:
-        trades = chain.swapped_in(record.events, record.refusals) or trades
+        came = chain.swapped_in(record.events, record.refusals)
+        trades = came.version if came else trades
         yield record, trades
 
 
@@ -263,6 +268,34 @@ def test_an_export_names_the_version_beside_every_decision(swapped: Swapped, tmp
     decisions = pl.read_parquet(tmp_path / "decisions.parquet")
     told = dict(decisions.select("batch", "model").unique().iter_rows())
     assert told == {record.batch: trades for record, trades in in_force(swapped)}
+    # Who learns online is silent where the version has no such expert.
+    learns = {version_of(version(n).to_files()): "online" in version(n).experts for n in range(N_SWAPS + 1)}
+    silent = decisions.filter(pl.col("online_up").is_nan())["model"].unique().to_list()
+    assert sorted(silent) == sorted(trades for trades in set(told.values()) if not learns[trades])
+    assert len(silent) > N_SWAPS // 10
+    assert not decisions["trees_up"].is_nan().any()
+    assert decisions.height == len(swapped.records) * len(NAMES)
+
+
+def test_the_newest_decisions_name_the_experts_of_their_version(swapped: Swapped) -> None:
+    with TapeReader(swapped.tape) as reader:
+        newest, _ = newest_decisions(reader, END, len(swapped.records) * len(NAMES))
+    said = [row["trees"].tolist() for _, _, row in newest][::-1]
+    assert said == np.concatenate(trees_of(swapped.records)).tolist()
+    assert {row.dtype for _, _, row in newest} == {decision_dtype(one) for one in (bundle().experts, NARROW)}
+
+
+def test_a_report_judges_every_expert_that_ever_spoke(
+    swapped: Swapped, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(swapped.tape), "--json"]) == 0
+    experts = {one["name"]: one for one in json.loads(capsys.readouterr().out)["experts"]}
+    assert list(experts) == [*bundle().experts, "blend"]
+    heard = {name: int(np.sum(one["confusion"])) for name, one in experts.items()}
+    assert heard["trees"] == heard["base_rate"] == heard["blend"]
+    learned = sum("online" in version_experts for version_experts in experts_of(swapped))
+    assert 0.0 < heard["online"] / heard["trees"] < 1.0
+    assert heard["online"] / heard["trees"] == pytest.approx(learned / len(swapped.records), abs=0.05)
 
 
 def test_verify_reproduces_the_run_without_its_registry(
@@ -270,6 +303,12 @@ def test_verify_reproduces_the_run_without_its_registry(
 ) -> None:
     assert main(["verify", str(swapped.tape)]) == 0
     assert f"reproduced: {len(swapped.records)} batches" in capsys.readouterr().out
+
+
+def experts_of(run: Swapped) -> list[tuple[str, ...]]:
+    """The experts of every batch."""
+    named = {version_of(version(n).to_files()): version(n).experts for n in range(N_SWAPS + 1)}
+    return [named[trades] for _, trades in in_force(run)]
 
 
 def engine_of(seed: int) -> Engine:
@@ -281,5 +320,9 @@ def engine_of(seed: int) -> Engine:
 
 def trees_of(records: Sequence[BatchRecord]) -> list[np.ndarray]:
     """What the trees said, batch by batch."""
-    dtype = decision_dtype(bundle().experts)
-    return [np.frombuffer(record.decisions, dtype)["trees"] for record in records]
+    experts, said = bundle().experts, []
+    for record in records:
+        came = chain.swapped_in(record.events, record.refusals)
+        experts = came.experts if came else experts
+        said.append(np.frombuffer(record.decisions, decision_dtype(experts))["trees"])
+    return said

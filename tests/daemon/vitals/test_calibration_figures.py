@@ -13,19 +13,20 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, brier_score_loss, matthews_corrcoef
 
 from daemon.vitals.calibration import GROUPS, Calibration
+from daemon.vitals.forms import forms_of
 
 NAMES = ("trees", "online", "blend")
 Make = Callable[..., Any]
 
 
 def played(run: Any, cuts: list[int] | None = None, *, restart: bool = False) -> Calibration:
-    calibration = Calibration(NAMES, 1440)
+    calibration = Calibration(forms_of(NAMES, ()), 1440)
     for first, end in pairwise([0, *sorted(cuts or []), run.n_minutes]):
         ordinal, _, matured, said, known = run.cut(first, end)
         calibration.update(ordinal, matured, said, known)
         calibration.hear(ordinal + matured.at, np.ascontiguousarray(said.transpose(1, 0, 2)))
         if restart:
-            calibration = Calibration(NAMES, 1440).restored(calibration.to_fields())
+            calibration = Calibration(forms_of(NAMES, ()), 1440).restored(calibration.to_fields())
     return calibration
 
 
@@ -39,7 +40,7 @@ def equal_mass_error(p: np.ndarray, hit: np.ndarray) -> float:
 @pytest.mark.parametrize("series", [0, 1, 2])
 def test_figures_agree_with_independent_ones(judged: Make, series: int) -> None:
     run = judged(4, n_minutes=2_000, catch_up=300)
-    figures = Calibration(NAMES, 14_400)
+    figures = Calibration(forms_of(NAMES, ()), 14_400)
     figures.update(0, run.matured, run.said, run.known)
     found = figures.figures()[series]
     heard = run.known & ~run.matured.catch_up & ~np.isnan(run.said[:, series, 0])
@@ -76,7 +77,7 @@ def test_probabilities_that_are_true_have_no_error_and_expect_their_accuracy() -
 
 
 def _judged(p: np.ndarray, label: np.ndarray) -> Any:
-    calibration = Calibration(("one",), 14_400)
+    calibration = Calibration(forms_of(("one",), ()), 14_400)
     logp = np.log(p)[:, None]
     calibration.hear(np.zeros(len(p), dtype=np.int64), np.ascontiguousarray(logp.transpose(1, 0, 2)))
     matured = type("M", (), {"at": np.zeros(len(p), dtype=np.int64), "label": label})()
@@ -86,7 +87,7 @@ def _judged(p: np.ndarray, label: np.ndarray) -> Any:
 
 
 def test_of_nothing_nothing_is_said_and_one_class_alone_correlates_with_nothing() -> None:
-    empty = Calibration(("one",), 1440).figures()[0]
+    empty = Calibration(forms_of(("one",), ()), 1440).figures()[0]
     assert empty.rows == 0
     assert all(math.isnan(v) for v in (empty.brier, empty.ece, empty.mcc, empty.accuracy, empty.estimated))
     p = np.tile([0.2, 0.5, 0.3], (50, 1))
@@ -105,7 +106,7 @@ def test_any_chunking_and_restart_gives_the_same_bits(
 def test_days_beyond_the_window_are_forgotten(judged: Make) -> None:
     run = judged(1)
     ordinal, _, matured, said, known = run.cut(0, run.n_minutes)
-    calibration = Calibration(NAMES, 2 * 1440)
+    calibration = Calibration(forms_of(NAMES, ()), 2 * 1440)
     calibration.update(ordinal, matured, said, known)
     rows = calibration.figures()[0].rows
     calibration.update(1440, matured, said, known)

@@ -17,6 +17,7 @@ from daemon.settings import Settings
 from daemon.vitals.baselines import ONE_EACH
 from daemon.vitals.calibration import Calibration
 from daemon.vitals.edges import Edges
+from daemon.vitals.forms import forms_of
 from daemon.vitals.group_panels import group_panels
 from daemon.vitals.groups import Groups, Judging, demand_known, members_of
 from daemon.vitals.skill import Skill
@@ -75,7 +76,7 @@ def test_a_group_is_what_a_run_of_its_instruments_alone_would_be(judged: Make) -
         )
         skill = Skill(VOICES, len(members), run.horizon, run.span, 1440)
         skill.update(0, run.n_minutes, own, run.said[inside], run.known[inside])
-        calibration = Calibration(VOICES, 1440)
+        calibration = Calibration(forms_of(VOICES, ()), 1440)
         calibration.update(0, own, run.said[inside], run.known[inside])
         calibration.hear(own.at, np.ascontiguousarray(run.said[inside].transpose(1, 0, 2)))
         edges = Edges(run.span, len(members), run.horizon, 1440)

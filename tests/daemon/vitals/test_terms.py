@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from daemon.vitals.forms import Series
 from daemon.vitals.terms import MOST_PAST, MOST_TERMS, Terms
 
 
 class Count:
     """As simple as vitals can be."""
 
-    def __init__(self) -> None:
+    def __init__(self, series: Series) -> None:
+        self.series = series
         self.labels = 0
 
     def to_fields(self) -> dict[str, object]:
