@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from adapters.simulator.market import SimulatedMarket
@@ -29,11 +30,13 @@ from daemon.events import (
     UniverseChanged,
     Warmup,
 )
+from daemon.run_model import assemble
 from daemon.service import outcomes
 from daemon.settings import TapeSettings
 from tests import runs
 from tests.adapters.tape import samples
 from tests.integration.command_line import environment
+from tests.other_experts import NARROW, narrow
 
 LIMIT = 1_700_000
 """Ten times a snapshot, which is much: a real limit is some hundred times as large."""
@@ -121,7 +124,8 @@ def test_a_run_that_changed_is_reproduced_after_its_changes_have_left_its_tape(
 ) -> None:
     place, market = tmp_path / "run.tape", runs.market()
     names = tuple(instrument.name for instrument in market.instruments)
-    second = runs.bundle(2).to_files()
+    other = narrow(runs.bundle(2))
+    second = other.to_files()
     hashes = {name: chain.content_digest(content) for name, content in second.items()}
     dearer = SETTINGS.model_copy(update={"costs": SETTINGS.costs.model_copy(update={"taker_fee_bps": 0.6})})
     minutes = runs.traded(1_000)
@@ -133,7 +137,7 @@ def test_a_run_that_changed_is_reproduced_after_its_changes_have_left_its_tape(
     )
     inputs: list[AnyEvent | Minutes] = [
         minutes[:100],
-        ModelChanged(version="2", files=hashes),
+        ModelChanged(version="2", files=hashes, experts=NARROW),
         SettingsChanged(settings_json=dearer.identity_json()),
         minutes[100:200],
         UniverseChanged(removed=(names[1],)),
@@ -141,7 +145,7 @@ def test_a_run_that_changed_is_reproduced_after_its_changes_have_left_its_tape(
     ]
     with TapeWriter(place) as tape, ThreadPoolExecutor(1) as trees:
         engine = begun(tape, market)
-        engine.library["2"] = runs.model("2", SETTINGS)
+        engine.library["2"] = assemble("2", other, SETTINGS, names)
         for records, snapshot in outcomes(engine, iter(inputs), trees):
             tape.append(records, snapshot, models={"2": second})
     assert engine.run.model.version == "2"
@@ -164,6 +168,14 @@ def test_a_run_that_changed_is_reproduced_after_its_changes_have_left_its_tape(
     after = json.loads(capsys.readouterr().out)
     for name in ("run", "trades", "instruments", "positions", "days", "bars"):
         assert after[name] == report[name], name
+    assert [one["name"] for one in after["experts"]] == ["trees", "online", "base_rate", "blend"]
+    for ours, theirs in zip(after["experts"], report["experts"], strict=True):
+        assert ours["confusion"] == theirs["confusion"]
+    assert main(["tape", "export", str(place), "--out", str(tmp_path)]) == 0
+    decisions = pl.read_parquet(tmp_path / "decisions.parquet")
+    assert decisions.height == (len(minutes) - pruned.batch) * len(fewer.close[0])
+    assert decisions["online_up"].is_nan().all()
+    assert not decisions["trees_up"].is_nan().any()
 
 
 # --- kill -9
