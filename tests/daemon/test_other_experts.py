@@ -17,6 +17,7 @@ from daemon.run_model import RunModel, assemble
 from daemon.settings import Settings
 from daemon.snapshot import decode_snapshot, encode_snapshot
 from daemon.vitals.forms import CALIBRATED, RAW
+from daemon.vitals.outcomes import Outcomes
 from tests.other_experts import NARROW, narrow
 from tests.runs import SETTINGS, bundle, cut, decided, first_traded, fresh_engine, market, model, traded
 
@@ -232,3 +233,26 @@ def test_a_challenger_is_scored_beside_champions_of_whatever_experts() -> None:
     rows = sum(f.rows for f in blends)
     right = sum(f.accuracy * f.rows for f in blends)
     assert figures.champion.accuracy == pytest.approx(right / rows, abs=1e-12)
+
+
+def test_outcomes_of_an_expert_that_enters_are_counted_from_then_on() -> None:
+    _, records = played()
+    outcomes = Outcomes(SETTINGS.labels, NARROW, len(NAMES))
+    for first, last, experts in ((AWAY, BACK, NARROW), (BACK, N, WIDE)):
+        outcomes.hear_also(experts)
+        rows = [np.frombuffer(record.decisions, decision_dtype(experts)) for record in records[first:last]]
+        row_minute = np.repeat(np.arange(len(rows)), [len(one) for one in rows])
+        outcomes.add(playback.minutes_of(records[first:last], len(NAMES)), row_minute, np.concatenate(rows))
+    heard = {figures.name: int(figures.confusion.sum()) for figures in outcomes.figures()}
+    judged = (N - AWAY - HORIZON - 1) * len(NAMES)
+    entered = (N - BACK - HORIZON - 1) * len(NAMES)
+    assert list(heard.items()) == [
+        ("trees", judged),
+        ("base_rate", judged),
+        ("online", entered),
+        ("blend", judged),
+    ]
+    again = Outcomes(SETTINGS.labels, NARROW, len(NAMES))
+    again.restore(outcomes.to_fields(), len(NAMES))
+    np.testing.assert_equal(again.to_fields(), outcomes.to_fields())
+    assert [figures.name for figures in again.figures()] == list(heard)
