@@ -16,6 +16,8 @@ import numpy as np
 from daemon.kernels import BoolArray, FloatArray, IntArray
 
 MINUTES_PER_DAY = 1440
+MINUTE_MS = 60_000
+MINUTE_US = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)

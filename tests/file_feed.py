@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 import numpy as np
 
 from daemon.errors import FeedError
-from daemon.events import BatchRecord, FeedLost, FeedRestored, Instrument, Minutes
+from daemon.events import MINUTE_MS, BatchRecord, FeedLost, FeedRestored, Instrument, Minutes
 from daemon.feed import BarClosed, FeedMessage, PriceSeen
 from daemon.ports import Feed
 from tests.jump_clock import JumpClock
 
-MINUTE_MS = 60_000
 GRACE_MS, DEADLINE_MS = 4_000, 15_000
 """As the settings have them by default."""
 

@@ -52,9 +52,8 @@ from adapters.exchanges.venue import (
     Said,
     StreamRules,
 )
+from daemon.events import MINUTE_MS
 from daemon.feed import BarClosed
-
-MINUTE_MS: Final = 60_000
 
 IGNORED: Final = frozenset(
     (

@@ -47,8 +47,7 @@ from adapters.exchanges.venue import (
     StreamRules,
     requests,
 )
-
-MINUTE_MS: Final = 60_000
+from daemon.events import MINUTE_MS
 
 IGNORED: Final = {
     "allLiquidation": "allLiquidation",

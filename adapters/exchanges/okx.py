@@ -54,9 +54,9 @@ from adapters.exchanges.venue import (
     StreamRules,
     requests,
 )
+from daemon.events import MINUTE_MS
 from daemon.feed import BarClosed
 
-MINUTE_MS: Final = 60_000
 RECONNECT_NOTICE: Final = "64008"
 
 RECENT_MINUTES: Final = 1_400

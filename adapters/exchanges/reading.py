@@ -10,6 +10,7 @@ from typing import Annotated, Final, TypeVar
 import msgspec
 
 from adapters.exchanges.venue import HistoryPage, HistoryRefusedError, Said, SubscriptionRefused
+from daemon.events import MINUTE_MS
 from daemon.feed import BarClosed, FrameIgnored, FrameRefused, PriceSeen
 
 EXCERPT_CHARACTERS: Final = 200
@@ -75,7 +76,7 @@ def minute_of_ms(milliseconds: int) -> int:
     Raises:
         RefusedError: No minute begins there, or the time is in another unit.
     """
-    return _minute(milliseconds, 60_000, "milliseconds")
+    return _minute(milliseconds, MINUTE_MS, "milliseconds")
 
 
 def minute_of_s(seconds: int) -> int:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import polars as pl
 
+from daemon.events import MINUTE_US
 from daemon.feed import BarClosed
 
 TIME: Final = pl.Datetime("us", "UTC")
@@ -39,7 +40,7 @@ class Download:
         self.parts.mkdir(parents=True, exist_ok=True)
         frame = pl.DataFrame(
             {
-                "time": [bar.minute * 60_000_000 for bar in bars],
+                "time": [bar.minute * MINUTE_US for bar in bars],
                 "symbol": [instrument] * len(bars),
                 **{name: [getattr(bar, name) for bar in bars] for name in NUMBERS},
             },

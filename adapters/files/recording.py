@@ -20,6 +20,7 @@ import polars as pl
 from adapters.files.bars_file import BarFile
 from adapters.files.downloads import NUMBERS, SCHEMA, TIME, write_whole
 from daemon.errors import UserError
+from daemon.events import MINUTE_US
 from daemon.feed import BarClosed
 from daemon.settings import BarsSettings
 
@@ -228,4 +229,4 @@ def _mend(journal: Path) -> None:
 def _line(bar: BarClosed) -> str:
     # Shortest forms that give the same floats again; nothing where the venue does not say what takers bought.
     numbers = ("" if isnan(value) else repr(value) for value in (getattr(bar, name) for name in NUMBERS))
-    return f"{bar.minute * 60_000_000},{bar.instrument},{','.join(numbers)}\n"
+    return f"{bar.minute * MINUTE_US},{bar.instrument},{','.join(numbers)}\n"

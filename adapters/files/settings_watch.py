@@ -67,7 +67,7 @@ async def _looks(folder: Path, unwatched: Callable[[str], None]) -> AsyncIterato
             RuntimeError,
         ) as error:  # the latter for what else the system refuses
             unwatched(str(error))
-        await asyncio.sleep(LOOK_MS / 1000)
+        await asyncio.sleep(LOOK_MS / 1000)  # nobody tells of changes here: it is looked at instead
         yield
 
 
@@ -91,7 +91,7 @@ async def still(path: Path, still_s: float = STILL_S, patience_s: float = PATIEN
     began_s = changed_s = loop.time()
     before = content_of(path)
     while True:
-        await asyncio.sleep(still_s)
+        await asyncio.sleep(still_s)  # an editor may be in the midst of writing; nothing says when it is done
         now, now_s = content_of(path), loop.time()
         if now != before:
             before, changed_s = now, now_s

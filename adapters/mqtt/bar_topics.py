@@ -14,10 +14,9 @@ import msgspec
 
 from adapters.mqtt.broker import Arrived, Broker
 from adapters.mqtt.messages import BarCame
-from daemon.events import FeedLost, FeedRestored
+from daemon.events import MINUTE_MS, FeedLost, FeedRestored
 from daemon.feed import BarClosed, FeedMessage, FrameIgnored, FrameRefused
 
-_MINUTE_MS: Final = 60_000
 _END_MS: Final = 7_258_118_400_000
 """2200-01-01."""
 
@@ -128,7 +127,7 @@ def _minute(time: int | str) -> int:
         time = round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
     if not 0 <= time < _END_MS:
         raise ValueError(f"{time} ms lies outside the years 1970 to 2200: is it in milliseconds?")
-    minute, rest = divmod(time, _MINUTE_MS)
+    minute, rest = divmod(time, MINUTE_MS)
     if rest:
         raise ValueError(f"{time} ms is no whole minute")
     return minute

@@ -165,6 +165,7 @@ class Broker:
                 self._told(str(error) or type(error).__name__)
             finally:
                 self.connected = False
+            # A broker that comes back is not to be met by all its clients at once.
             await asyncio.sleep(pause_s * self._chance.uniform(0.5, 1.0))
             pause_s = min(2 * pause_s, longest_s)
 

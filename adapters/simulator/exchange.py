@@ -28,7 +28,8 @@ from adapters.simulator.faults import MEANING, Fault, Faults
 from adapters.simulator.pace import Pace
 from adapters.simulator.rest import Rest
 from adapters.simulator.streams import StreamConnection
-from adapters.simulator.wire import MINUTE_MS, Candle, kline_event, stream_of
+from adapters.simulator.wire import Candle, kline_event, stream_of
+from daemon.events import MINUTE_MS
 
 CLOCK_PATH: Final = "/papertape/clock"
 CONTROL_PATH: Final = "/papertape/control"

@@ -1,7 +1,7 @@
 """What can be made to go wrong at a simulated exchange, on command."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import msgspec
 
@@ -73,7 +73,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field=N
         return not self.symbols or symbol in self.symbols
 
 
-_LASTING: Final = frozenset(LastingKind.__args__)  # type: ignore[attr-defined]
+_LASTING: Final = frozenset(get_args(LastingKind))
 
 
 class Faults:

@@ -17,7 +17,7 @@ import polars as pl
 
 from adapters.simulator.optimum import Shape, mean_per_distance, variance
 from adapters.simulator.process import FloatArray, IntArray, Path, Process, realise
-from daemon.events import Instrument, Minutes
+from daemon.events import MINUTE_US, Instrument, Minutes
 
 START_MINUTE = 28_401_120
 """2024-01-01 00:00 UTC."""
@@ -129,7 +129,7 @@ class SimulatedMarket:
     def frame(self) -> pl.DataFrame:
         """Return the bars as a table: time, symbol, open, high, low, close, volume, taker_volume."""
         n = len(self.instruments)
-        time = pl.Series("time", np.repeat(self._minute * 60_000_000, n)).cast(pl.Datetime("us", "UTC"))
+        time = pl.Series("time", np.repeat(self._minute * MINUTE_US, n)).cast(pl.Datetime("us", "UTC"))
         symbols = [instrument.name.partition(":")[2] for instrument in self.instruments]
         columns = {
             name: getattr(self._minutes, name).ravel() for name in ("open", "high", "low", "close", "volume")

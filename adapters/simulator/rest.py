@@ -8,7 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from adapters.simulator.book import Book, forming
-from adapters.simulator.wire import MINUTE_MS, exchange_info, failure, kline_row
+from adapters.simulator.wire import exchange_info, failure, kline_row
+from daemon.events import MINUTE_MS
 
 WEIGHT_A_MINUTE: Final = 6000
 KLINES_DEFAULT: Final = 500

@@ -7,13 +7,11 @@ LIMITS), apart from the adapter that reads it, so that one cannot share the othe
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from daemon.events import Instrument
-
-MINUTE_MS: Final = 60_000
+from daemon.events import MINUTE_MS, Instrument
 
 
 @dataclass(frozen=True, slots=True)

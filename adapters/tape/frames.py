@@ -13,7 +13,7 @@ from adapters.tape import schema
 from adapters.tape.cells import packed_bars, read_flag, read_int
 from adapters.tape.reader import TapeReader
 from adapters.tape.records import BOOK, BOOK_AT, PART_TABLES, PartTable, event_of
-from adapters.tape.slices import TIME, US_PER_MINUTE, Row, Schema, TapeTable, frames, times
+from adapters.tape.slices import TIME, Row, Schema, TapeTable, frames, times
 from adapters.tape.statements import Statement, whole
 from daemon import chain
 from daemon.events import (
@@ -21,6 +21,7 @@ from daemon.events import (
     BAR_FLAG_REFUSED,
     BAR_FLAG_SYNTHETIC,
     BAR_FLAG_WARMUP,
+    MINUTE_US,
     Book,
 )
 from daemon.kernels import BoolArray
@@ -170,7 +171,7 @@ def _count(reader: TapeReader, table: Table) -> int:
 
 
 def _time(minute: int) -> int:
-    return minute * US_PER_MINUTE
+    return minute * MINUTE_US
 
 
 def _plain(value: Any) -> Any:

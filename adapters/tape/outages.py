@@ -129,7 +129,7 @@ class Outages:
         if left_s <= 0.0:
             message = f"{lost}; the run was to end, so nobody waits for it any more. "
             raise TapeError(f"{message}The last group is not on the tape, everything before it is") from lost
-        time.sleep(min(pause_s, left_s))
+        time.sleep(min(pause_s, left_s))  # on the engine's thread: nothing goes on before the tape does
 
     def _watch(self) -> None:
         """Break a line on which an answer has been awaited for too long: a server that hangs, not gone."""

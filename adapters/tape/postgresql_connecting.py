@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from adapters.tape.place import ServerPlace
 from adapters.tape.postgresql import Connection
 from adapters.tape.postgresql_errors import refusal
+from adapters.tape.undoing import undone_by
 from daemon.errors import TapePlaceError
 
 _LINE: Final = {
@@ -76,12 +77,9 @@ def connect(place: ServerPlace, *, writes: bool, autocommit: bool = True) -> Con
         raise TapePlaceError(f"the URL of the tape {place} cannot be read: {error}") from error
     try:
         connection = psycopg.connect(**parameters, client_encoding="utf8", autocommit=True)  # type: ignore[arg-type] # libpq's own parameters
-        try:
+        with undone_by(connection.close):
             connection.execute(_TELL, (list(session), list(session.values())))
             connection.autocommit = autocommit
-        except BaseException:
-            connection.close()
-            raise
     except psycopg.Error as error:
         raise refusal(error, place) from error
     return connection

@@ -14,6 +14,7 @@ from adapters.tape.postgresql import Connection, PostgresqlDatabase
 from adapters.tape.postgresql_connecting import connect
 from adapters.tape.postgresql_errors import explained
 from adapters.tape.postgresql_lock import Session
+from adapters.tape.undoing import undone_by
 from daemon.errors import TapeAwayError, TapeInUseError, TapePlaceError
 
 LOCK_PATIENCE_S: Final = 3.0
@@ -35,14 +36,10 @@ class PostgresqlWriter(PostgresqlDatabase):
     def __init__(self, place: ServerPlace) -> None:
         connection = connect(place, writes=True)
         super().__init__(place, connection, lambda: connect(place, writes=False, autocommit=False))
-        try:
-            with explained(place):
-                _lock(connection, place)
-                self._session = postgresql_lock.ourselves(connection)
-                self._is_new = postgresql_schema.prepare(connection, place)
-        except BaseException:
-            connection.close()
-            raise
+        with undone_by(connection.close), explained(place):
+            _lock(connection, place)
+            self._session = postgresql_lock.ourselves(connection)
+            self._is_new = postgresql_schema.prepare(connection, place)
 
     def reopen(self) -> None:
         """Connect again after the server was away, as the one writer again.
@@ -59,15 +56,11 @@ class PostgresqlWriter(PostgresqlDatabase):
         except TapePlaceError as error:
             # A server that comes up, or is restored, may refuse for a while what it knew before.
             raise TapeAwayError(str(error)) from error
-        try:
-            with explained(self._place):
-                holder = postgresql_lock.take(connection, self._place)
-                if holder is not None:
-                    self._demand_ghost(connection, holder)
-                self._session = postgresql_lock.ourselves(connection)
-        except BaseException:
-            connection.close()
-            raise
+        with undone_by(connection.close), explained(self._place):
+            holder = postgresql_lock.take(connection, self._place)
+            if holder is not None:
+                self._demand_ghost(connection, holder)
+            self._session = postgresql_lock.ourselves(connection)
         self._connection = connection
 
     def interrupt(self) -> None:
@@ -108,12 +101,8 @@ def open_for_reading(place: ServerPlace) -> PostgresqlDatabase:
         TapeAwayError: The server is not to be had.
     """
     connection = connect(place, writes=False)
-    try:
-        with explained(place):
-            postgresql_schema.demand_readable(connection, place)
-    except BaseException:
-        connection.close()
-        raise
+    with undone_by(connection.close), explained(place):
+        postgresql_schema.demand_readable(connection, place)
     return PostgresqlDatabase(place, connection, lambda: connect(place, writes=False, autocommit=False))
 
 
@@ -122,7 +111,7 @@ def _lock(connection: Connection, place: ServerPlace) -> None:
     while (holder := postgresql_lock.take(connection, place)) is not None:
         if time.monotonic() >= until:
             raise _in_use(place, holder)
-        time.sleep(_LOCK_PAUSE_S)
+        time.sleep(_LOCK_PAUSE_S)  # the server tells nobody when a lock is free
 
 
 def _in_use(place: ServerPlace, holder: Session) -> TapeInUseError:

@@ -11,6 +11,7 @@ import polars as pl
 from adapters.tape.cells import read_int
 from adapters.tape.reader import TapeReader
 from adapters.tape.statements import Statement
+from daemon.events import MINUTE_US
 from daemon.kernels import IntArray
 
 Schema = dict[str, Any]
@@ -20,7 +21,6 @@ SLICE: Final = 32_768
 """Rows of a frame."""
 
 TIME: Final = pl.Datetime("us", "UTC")
-US_PER_MINUTE: Final = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,4 +67,4 @@ def integers(rows: list[Row], at: int, place: str) -> IntArray:
 
 def times(minutes: np.ndarray) -> pl.Series:
     """Return epoch minutes as moments in UTC."""
-    return pl.Series(minutes.astype(np.int64) * US_PER_MINUTE).cast(TIME)
+    return pl.Series(minutes.astype(np.int64) * MINUTE_US).cast(TIME)

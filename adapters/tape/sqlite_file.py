@@ -21,6 +21,7 @@ from adapters.tape.migrate import migrate
 from adapters.tape.schema import REVISION, demand_this_revision
 from adapters.tape.sqlite import SqliteDatabase
 from adapters.tape.sqlite_errors import explained
+from adapters.tape.undoing import undone_by
 from daemon.errors import MACHINE_ERRNOS, TapeError, TapePlaceError, TapeVersionError
 
 APPLICATION_ID: Final = 0x50545450
@@ -44,17 +45,11 @@ def open_for_writing(path: Path) -> SqliteDatabase:
     """
     _make_folder(path)
     lock = WriterLock(path)
-    try:
+    with undone_by(lock.release):
         is_new = not path.exists()
         database = SqliteDatabase(path, _opened_for_writing(path), lock, is_new=is_new)
-    except BaseException:
-        lock.release()
-        raise
-    try:
+    with undone_by(database.abandon):
         _prepare_schema(database.connection, path)
-    except BaseException:
-        database.abandon()
-        raise
     return database
 
 
@@ -79,14 +74,11 @@ def open_for_reading(path: Path, *, of_any_version: bool = False) -> SqliteDatab
                 raise
             # A log wants a shared-memory file beside the tape. In a read-only folder nobody writes.
             connection = _opened_for_reading(_uri(path, "ro") + "&immutable=1")
-    try:
+    with undone_by(connection.close):
         _demand_ours(connection, path)
         if not of_any_version:
             with explained(path):
                 demand_this_revision(_revision_of(connection), path)
-    except BaseException:
-        connection.close()
-        raise
     return SqliteDatabase(path, connection)
 
 
@@ -105,28 +97,22 @@ def _opened_for_writing(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(
             _uri(path, "rwc"), uri=True, isolation_level=None, check_same_thread=False
         )
-        try:
+        with undone_by(connection.close):
             # Only a new file takes these two; an existing one keeps what it has.
             connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
             connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
             connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
             connection.execute("PRAGMA foreign_keys=ON")
             connection.execute("PRAGMA synchronous=FULL")
-        except BaseException:
-            connection.close()
-            raise
     return connection
 
 
 def _opened_for_reading(uri: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    try:
+    with undone_by(connection.close):
         connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
         connection.execute("PRAGMA query_only=ON")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 

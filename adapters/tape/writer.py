@@ -15,6 +15,7 @@ from adapters.tape.opening import open_for_writing
 from adapters.tape.outages import Outages
 from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
+from adapters.tape.undoing import undone_by
 from adapters.tape.universe import Universe
 from daemon import ports
 from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
@@ -50,11 +51,8 @@ class TapeWriter(ports.TapeWriter):
         self._last_minute = _NEVER
         self._database = open_for_writing(place)
         self.outages = Outages(self._database)
-        try:
+        with undone_by(self.close):
             self._recall()
-        except BaseException:
-            self.close()
-            raise
 
     @property
     def place(self) -> Place:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from daemon.events import MINUTE_MS
 from daemon.feed import BarClosed
 from daemon.settings import SealingSettings
 
@@ -76,7 +77,7 @@ class Asking:
         """Take note of an answer; the lane is not asked for again for so long."""
         self._under_way.discard(ask.instrument)
         self._failures.pop(ask.instrument, None)
-        self._due_ms[ask.instrument] = now_ms + wait_minutes * 60_000
+        self._due_ms[ask.instrument] = now_ms + wait_minutes * MINUTE_MS
         failing = self._failing.setdefault(ask.feed, set())
         failing.discard(ask.instrument)
         for other in failing:

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from daemon.bars.columns import BarColumns
+from daemon.events import MINUTE_US
 from daemon.kernels import BoolArray, IntArray
 
 TAKER_TOLERANCE: Final = 1e-9
@@ -47,7 +48,7 @@ def check_values(bars: BarColumns, *, limit: int = 5) -> tuple[Problem, ...]:
 def check_times(time_us: IntArray, *, limit: int = 5) -> tuple[Problem, ...]:
     """Return the first of `time_us` (n_rows,), microseconds since 1970, that are missing or off a minute."""
     missing = time_us == MISSING_TIME
-    off = time_us % 60_000_000 != 0
+    off = time_us % MINUTE_US != 0
     return tuple(
         Problem(
             int(row),
@@ -76,7 +77,7 @@ def _rules(bars: BarColumns) -> Iterator[tuple[BoolArray, str]]:
 
 
 def _off_minute(time_us: int) -> str:
-    second = time_us % 60_000_000 / 1e6
+    second = time_us % MINUTE_US / 1e6
     return (
         f"the time is {second:g} s past the minute: minute bars stand on whole minutes "
         "(bars.time_unit and bars.stamped say how times are read)"

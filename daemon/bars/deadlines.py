@@ -1,10 +1,7 @@
 """Until when a minute waits for its bars."""
 
-from typing import Final
-
+from daemon.events import MINUTE_MS
 from daemon.settings import SealingSettings
-
-MINUTE_MS: Final = 60_000
 
 
 class Deadlines:

@@ -15,12 +15,11 @@ from daemon.bars.instruments import check_quotes, describe, full_name
 from daemon.bars.sealing import seal
 from daemon.bars.sessions import ALWAYS
 from daemon.errors import BarsError
-from daemon.events import Instrument, Minutes
+from daemon.events import MINUTE_US, Instrument, Minutes
 from daemon.kernels import FloatArray, IntArray
 from daemon.settings import Settings
 
 SEEN_MINUTES: Final = 1_440
-MINUTE_US: Final = 60_000_000
 CLOSE_SLACK_US: Final = 1_000_000
 """Venues that stamp the close often stamp the last moment inside the minute: 15:33:59.999."""
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from daemon.bars.asking import Answer, Ask, Asking
-from daemon.bars.deadlines import MINUTE_MS, Deadlines
+from daemon.bars.deadlines import Deadlines
 from daemon.bars.drained import Drained
 from daemon.bars.frame_counts import FrameCounts
 from daemon.bars.lane import HELD_MINUTES, Lane, LaneCounts, LaneStart
@@ -26,7 +26,7 @@ from daemon.bars.liveness import Liveness
 from daemon.bars.noted import Noted
 from daemon.bars.settled import backfill, fill, unfilled
 from daemon.bars.streams import Streams
-from daemon.events import Backfill, FeedLost, FeedRestored, Instrument, Minutes
+from daemon.events import MINUTE_MS, Backfill, FeedLost, FeedRestored, Instrument, Minutes
 from daemon.feed import BarClosed, FeedMessage
 from daemon.settings import Settings
 

@@ -3,11 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
-from daemon.bars.deadlines import MINUTE_MS
 from daemon.bars.frame_counts import FrameCounts
 from daemon.bars.lanes import Lanes
 from daemon.bars.liveness import Liveness
-from daemon.events import FeedLost, FeedRestored
+from daemon.events import MINUTE_MS, FeedLost, FeedRestored
 from daemon.feed import BarClosed, FeedMessage, FrameIgnored, FrameRefused, PriceSeen
 from daemon.settings import SealingSettings
 

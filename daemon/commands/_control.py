@@ -23,7 +23,6 @@ from adapters.host.log import MASK, PASSWORD_IN_URL
 from adapters.tape.newest import END, Spot, newest_decisions, newest_fills, newest_orders
 from adapters.tape.reader import TapeReader
 from daemon import __version__
-from daemon.bars.deadlines import MINUTE_MS
 from daemon.commands._control_orders import Commands
 from daemon.commands._control_start import token_of
 from daemon.commands._control_views import (
@@ -38,6 +37,7 @@ from daemon.commands._control_views import (
     vitals_of,
 )
 from daemon.errors import PapertapeError
+from daemon.events import MINUTE_MS
 from daemon.live import Onlookers
 from daemon.settings import Settings, is_loopback
 

@@ -48,6 +48,7 @@ def carried_out(
         if say and told != answer["status"]:
             told = answer["status"]
             click.echo(WAITS[told], err=True)
+        # The API answers at once; a command waits for its minute.
         time.sleep(min(POLL_S, max(0.0, deadline_s - time.monotonic())))
         answer = client.get(f"/api/commands/{answer['id']}")
     return answer

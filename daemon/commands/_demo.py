@@ -21,7 +21,7 @@ from daemon.commands._exchanges import clock_and_feeds
 from daemon.commands._live import Session, log_news, opened
 from daemon.commands._serving import Feed as Shown
 from daemon.commands._signals import on_signals
-from daemon.events import BatchRecord
+from daemon.events import MINUTE_MS, BatchRecord
 from daemon.live import Onlookers
 from daemon.settings import FeedsSettings, Settings, VenueFeedSettings
 
@@ -81,7 +81,7 @@ class _Demo:
         self._names = tuple(instrument.name for instrument in market.instruments)
         self._end_minute = market.last_minute + 1
         # The minute before ended so long ago that it is in the history; the first to decide runs.
-        now_ms = first_minute * 60_000 + int(settings.sealing.grace_seconds * 1000)
+        now_ms = first_minute * MINUTE_MS + int(settings.sealing.grace_seconds * 1000)
         self._exchange = SimulatedExchange(Book(market), Pace(now_ms), forming_every_s=0.0)
         self._clock = SystemClock()
         self._stop = asyncio.Event()

@@ -11,15 +11,12 @@ from adapters.exchanges.questions import Listed
 from adapters.exchanges.trial import SymbolTrial, Trial, VenueTrial
 from adapters.host.terminal import Panel, print_summary
 from adapters.simulator.follower import FollowingClock
-from daemon.commands._exchanges import by_venue, clock_and_feeds, venue_in
+from daemon.commands._exchanges import MQTT, by_venue, clock_and_feeds, venue_in
 from daemon.settings import Settings
 from daemon.vitals.moment import clock as said
 
 WAIT_S: Final = 20.0
 """How long first frames are waited for."""
-
-MQTT: Final = "mqtt"
-"""Instruments of this venue come from a broker, which is not tried."""
 
 ALL_WELL, NOT_REACHED, UNKNOWN_SYMBOLS = 0, 1, 2
 
@@ -50,7 +47,7 @@ async def _tried(settings: Settings) -> list[VenueTrial]:
                 settings.sealing.history_requests,
             )
             for venue, names in by_venue(settings).items()
-            if venue != MQTT
+            if venue != MQTT  # a broker is not tried
         ]
         return list(await asyncio.gather(*(trial.run() for trial in trials)))
 

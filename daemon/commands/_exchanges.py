@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from adapters.clock import SystemClock
 from adapters.exchanges.catalogue import venue_of
@@ -16,6 +16,9 @@ from daemon.settings import Settings, VenueFeedSettings
 
 if TYPE_CHECKING:
     from daemon.commands._live import MakeFeed
+
+MQTT: Final = "mqtt"
+"""The venue whose bars come by topic, from a broker."""
 
 HISTORY_LAG_S = 3.0
 """How long after a minute's end its bar may take to stand in a venue's history."""

@@ -18,6 +18,7 @@ from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon import __version__, chain
 from daemon.commands._control_start import control_of
+from daemon.commands._exchanges import MQTT
 from daemon.commands._health import beating, committing, health_of, served
 from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart, names_by_venue
@@ -45,9 +46,6 @@ if TYPE_CHECKING:
     from adapters.prometheus.server import MetricsServer
     from daemon.commands._mqtt import MqttLink
     from daemon.commands._settings import SettingsSource
-
-MQTT: Final = "mqtt"
-"""The venue whose bars come by topic."""
 
 MakeFeed = Callable[[str, tuple[str, ...]], Feed]
 """Returns the feed of a venue for instruments of it (`venue:SYMBOL`)."""

@@ -8,7 +8,6 @@ import structlog
 
 from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
-from daemon.bars.deadlines import MINUTE_MS
 from daemon.bars.fetched import FetchedBars
 from daemon.bars.lane import HELD_MINUTES, lane_starts
 from daemon.bars.sequencer import Sequencer
@@ -19,7 +18,7 @@ from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
 from daemon.commands._settings_taken_up import demand_same_but_hot, go_on_under, settings_of
 from daemon.commands._warmth import tell_who_is_cold
 from daemon.engine import Engine
-from daemon.events import BAR_FLAG_SYNTHETIC, Instrument, Minutes
+from daemon.events import BAR_FLAG_SYNTHETIC, MINUTE_MS, Instrument, Minutes
 from daemon.feed import BarClosed
 from daemon.live import LiveCommit, LiveRun, Onlookers
 from daemon.ports import Feed, LiveClock, RunSource

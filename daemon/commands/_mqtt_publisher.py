@@ -82,7 +82,7 @@ class Publisher:
             price=seen.price,
             seen=datetime.fromtimestamp(seen.received_ms / 1000, UTC).isoformat(),
         )
-        self._broker.event(f"{self._base}/indication", msgspec.json.encode(message))
+        self._event("indication", message)
 
     def _state(self, name: str, message: msgspec.Struct) -> None:
         self._broker.state(f"{self._base}/{name}", msgspec.json.encode(message))

@@ -11,7 +11,7 @@ import structlog
 from adapters.clock import SystemClock
 from adapters.host.log import MASK, PASSWORD_IN_URL
 from daemon.errors import UserError
-from daemon.events import BatchRecord, StateChange, TradingMode, VitalChange, VitalState
+from daemon.events import MINUTE_MS, BatchRecord, StateChange, TradingMode, VitalChange, VitalState
 from daemon.live import Health, Notice, Onlookers, Pacing, ills
 from daemon.ports import LiveClock
 from daemon.settings import NoticeKind, Settings
@@ -43,7 +43,7 @@ class Notifier:
         self, settings: Settings, channels: "Sequence[Channel]", health: Health, clock: LiveClock
     ) -> None:
         self._run = settings.run.name
-        self._lost_ms = int(60_000 * settings.notify.feed_lost_minutes)
+        self._lost_ms = int(MINUTE_MS * settings.notify.feed_lost_minutes)
         self._channels = channels
         self._health = health
         self._clock = clock
@@ -101,7 +101,7 @@ class Notifier:
             if not lost:
                 self._lost_from_ms.pop(feed, None)
             lasted_ms = now_ms - self._lost_from_ms.setdefault(feed, now_ms) if lost else -1
-            text = f"{lost} of {n} instruments in session are lost for {lasted_ms // 60_000} minutes"
+            text = f"{lost} of {n} instruments in session are lost for {lasted_ms // MINUTE_MS} minutes"
             self._stands("feed", feed, f"feed {feed} lost", text if lasted_ms >= self._lost_ms else None)
 
     def _stands(self, kind: NoticeKind, subject: str, title: str, reason: str | None) -> None:

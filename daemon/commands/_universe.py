@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import structlog
 
-from daemon.bars.deadlines import MINUTE_MS
 from daemon.bars.fetched import FetchedBars
 from daemon.bars.instruments import told_of
 from daemon.commands._exchanges import by_venue, grouped
 from daemon.commands._past import fetched
 from daemon.commands._warmth import tell_who_is_cold
 from daemon.errors import BarsError, FeedError, SettingsError
-from daemon.events import Instrument, SettingsChanged
+from daemon.events import MINUTE_MS, Instrument, SettingsChanged
 from daemon.feed import BarClosed
 from daemon.live import UniverseChange
 

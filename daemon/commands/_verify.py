@@ -24,7 +24,7 @@ from daemon.commands._run import (
 from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
 from daemon.errors import PapertapeError, TapeDamagedError
-from daemon.events import AnyEvent, ArithmeticChanged, BatchRecord, Minutes
+from daemon.events import MINUTE_MS, AnyEvent, ArithmeticChanged, BatchRecord, Minutes
 from daemon.playback import Difference
 from daemon.service import outcomes
 from daemon.settings import Settings
@@ -190,7 +190,7 @@ def _gone(reader: TapeReader) -> Pruned | None:
 
 
 def _day(epoch_ms: int) -> str:
-    return clock(epoch_ms // 60_000)
+    return clock(epoch_ms // MINUTE_MS)
 
 
 def _tip(reader: TapeReader) -> str:

@@ -104,9 +104,10 @@ async def _serve(
     from adapters.simulator.pace import Pace
     from daemon.commands._signals import on_signals
     from daemon.errors import UserError
+    from daemon.events import MINUTE_MS
 
     exchange = SimulatedExchange(
-        Book(source), Pace(start * 60_000, speed), forming_every_s=max(2.0, speed / 20)
+        Book(source), Pace(start * MINUTE_MS, speed), forming_every_s=max(2.0, speed / 20)
     )
     try:
         async with exchange.serving(host, port) as served:

@@ -13,13 +13,12 @@ from functools import partial
 from typing import Final, TypeVar
 
 from daemon.bars.asking import Answer, Ask
-from daemon.bars.deadlines import MINUTE_MS
 from daemon.bars.drained import Drained
 from daemon.bars.sequencer import Sequencer
 from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
 from daemon.engine import Engine
 from daemon.errors import FeedError, PapertapeError
-from daemon.events import AnyEvent, BatchRecord, Minutes, Snapshot
+from daemon.events import MINUTE_MS, AnyEvent, BatchRecord, Minutes, Snapshot
 from daemon.feed import PriceSeen
 from daemon.indications import Indications
 from daemon.live.fetching import Fetching

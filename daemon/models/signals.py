@@ -10,11 +10,11 @@ from typing import Any, Self
 import numpy as np
 
 from daemon.errors import SettingsError
+from daemon.events import MINUTE_US
 from daemon.kernels import BoolArray, FloatArray, IntArray, log
 from daemon.labels.matured import N_CLASSES
 from daemon.models.simplex import UNIFORM, direction_logits, log_softmax, normalised
 
-US_PER_MINUTE = 60_000_000
 _SUREST_SCORE = 1e3
 _SMALLEST = 1e-12
 
@@ -43,7 +43,7 @@ class Signals:
     ) -> None:
         self.name = name
         self._columns, self._max_age_minutes = columns, max_age_minutes
-        self._max_age_us = max_age_minutes * US_PER_MINUTE
+        self._max_age_us = max_age_minutes * MINUTE_US
         place = {instrument: column for column, instrument in enumerate(instruments)}
         column = np.array([place.get(one, -1) for one in columns["instrument"]], dtype=np.int64)
         known = np.asarray(columns["known_us"], dtype=np.int64)
@@ -67,7 +67,7 @@ class Signals:
         Returns:
             Log-probabilities (n_rows, 3), uniform where nothing was known, and known (n_rows,).
         """
-        close_us = (minute + 1) * US_PER_MINUTE
+        close_us = (minute + 1) * MINUTE_US
         newest = np.full(len(minute), -1, dtype=np.int64)
         for column in np.unique(instrument).tolist():
             first, end = self._first[column], self._first[column + 1]

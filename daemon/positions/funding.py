@@ -13,13 +13,13 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 
 from daemon.errors import SettingsError
+from daemon.events import MINUTE_US
 from daemon.positions.money import exact, times
 from daemon.settings import CostSettings
 
 FUNDING_MINUTES: Final = 480
 """A fixed rate is due at 00:00, 08:00 and 16:00 UTC."""
 
-US_PER_MINUTE: Final = 60_000_000
 MOST_NAMED: Final = 8
 _BPS: Final = Decimal("1e-4")
 
@@ -105,7 +105,7 @@ class FundingSeries:
         place = {name: column for column, name in enumerate(names)}
         instrument = np.array([place.get(name, -1) for name in columns["instrument"]], dtype=np.int64)
         time_us = np.asarray(columns["time_us"], dtype=np.int64)
-        minute = time_us // US_PER_MINUTE
+        minute = time_us // MINUTE_US
         order = np.lexsort((time_us, instrument, minute))
         order = order[instrument[order] >= 0]
         self._instrument = instrument[order]

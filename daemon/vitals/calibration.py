@@ -10,11 +10,11 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from daemon.events import MINUTES_PER_DAY
 from daemon.kernels import BoolArray, FloatArray, IntArray, exp
 from daemon.labels import Matured
 from daemon.vitals.forms import CALIBRATED, Form, Series
 
-MINUTES_PER_DAY: Final = 1440
 UNIT: Final = 2**32
 FINE_BINS: Final = 64
 GROUPS: Final = 10

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from adapters.simulator.book import Book
 from adapters.simulator.exchange import SimulatedExchange
 from adapters.simulator.pace import Pace
-from daemon.events import Instrument, Minutes
+from daemon.events import MINUTE_MS, Instrument, Minutes
 from tests.bench.live import WideMarket
-
-MINUTE_MS = 60_000
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from adapters.simulator.book import Book
 from adapters.simulator.exchange import SimulatedExchange
 from adapters.simulator.market import SimulatedMarket
 from adapters.simulator.pace import Pace
+from daemon.events import MINUTE_MS
 from daemon.training.train import train
 from tests import runs
 from tests.integration.command_line import TRAINED_AT, papertape
@@ -25,7 +26,7 @@ from tests.soak.checks import (
 )
 from tests.soak.director import FAST, Director
 from tests.soak.life import Life
-from tests.soak.storm import MINUTE_MS, Storm, drawn
+from tests.soak.storm import Storm, drawn
 
 LEARNED: Final = 2_400
 HISTORY: Final = 3_000

@@ -6,8 +6,8 @@ from random import Random
 from typing import Final, get_args
 
 from adapters.simulator.faults import MEANING, Fault, LastingKind
+from daemon.events import MINUTE_MS
 
-MINUTE_MS: Final = 60_000
 FAULT_EVERY_MINUTES: Final = 40.0
 KILLED_SHARE: Final = 0.8
 """Kills fall into the first part; the rest is one long life, in which memory can be watched."""

@@ -9,9 +9,10 @@ from adapters.simulator.book import Book
 from adapters.simulator.faults import MEANING
 from adapters.simulator.market import SimulatedMarket
 from adapters.simulator.wire import Candle
+from daemon.events import MINUTE_MS
 from tests.soak.checks import check_minutes, growth_mb, growth_mb_a_day
 from tests.soak.run import HISTORY, soak
-from tests.soak.storm import MINUTE_MS, Storm, drawn
+from tests.soak.storm import Storm, drawn
 
 SYMBOLS = ("ALFAUSDT", "BRAVOUSDT")
 

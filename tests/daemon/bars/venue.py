@@ -7,12 +7,11 @@ from math import nan
 import numpy as np
 
 from daemon.bars.asking import Answer, Ask
-from daemon.bars.deadlines import MINUTE_MS
 from daemon.bars.drained import Drained
 from daemon.bars.lane import LaneStart
 from daemon.bars.sequencer import Sequencer
 from daemon.diagnostics import StoredBar
-from daemon.events import Backfill, FeedLost, FeedRestored, Instrument, Minutes
+from daemon.events import MINUTE_MS, Backfill, FeedLost, FeedRestored, Instrument, Minutes
 from daemon.feed import BarClosed, FeedMessage
 from daemon.settings import Settings
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from adapters.files.signals_file import read_signals
 from daemon.errors import SettingsError
-from daemon.models.signals import US_PER_MINUTE, Signals
+from daemon.events import MINUTE_US
+from daemon.models.signals import Signals
 
 RUN = ("binance:A", "binance:B")
 
@@ -23,7 +24,7 @@ def columns(known_us: list[int], instrument: list[str], p: list[list[float]]) ->
 
 def test_a_signal_counts_from_the_close_by_which_it_was_known() -> None:
     # The bar of minute 9 closes at minute 10 exactly.
-    at_close, after = 10 * US_PER_MINUTE, 10 * US_PER_MINUTE + 1
+    at_close, after = 10 * MINUTE_US, 10 * MINUTE_US + 1
     signals = Signals(columns([at_close, after], ["binance:A", "binance:B"], [[0.1, 0.2, 0.7]] * 2), RUN, 60)
     logp, known = signals.score_rows(np.array([8, 9, 9, 10]), np.array([0, 0, 1, 1]))
     assert known.tolist() == [False, True, False, True]
@@ -42,16 +43,16 @@ def test_what_is_known_at_a_close_is_the_newest_of_its_instrument_row_by_row(see
     rng = np.random.default_rng(seed)
     n_signals = int(rng.integers(0, 30))
     names = rng.choice(["binance:A", "binance:B", "binance:OTHER"], n_signals).tolist()
-    known_us = rng.integers(0, 20, n_signals) * (US_PER_MINUTE // 2)
+    known_us = rng.integers(0, 20, n_signals) * (MINUTE_US // 2)
     p = rng.uniform(0.1, 1.0, (n_signals, 3))
     signals = Signals(columns(known_us.tolist(), names, p.tolist()), RUN, 3)
     minute, instrument = rng.integers(0, 12, 20), rng.integers(0, 2, 20)
     logp, known = signals.score_rows(minute, instrument)
     for row in range(20):
-        close = (minute[row] + 1) * US_PER_MINUTE
+        close = (minute[row] + 1) * MINUTE_US
         mine = [s for s in range(n_signals) if names[s] == RUN[instrument[row]] and known_us[s] <= close]
         newest = max(mine, key=lambda s: (known_us[s], s), default=None)
-        fresh = newest is not None and close - known_us[newest] <= 3 * US_PER_MINUTE
+        fresh = newest is not None and close - known_us[newest] <= 3 * MINUTE_US
         assert known[row] == fresh
         if fresh:
             np.testing.assert_allclose(np.exp(logp[row]), p[newest] / p[newest].sum(), atol=1e-9)
