@@ -151,12 +151,14 @@ async def test_a_file_that_stays_no_yaml_is_read_in_the_end(tmp_path: Path) -> N
 async def test_a_file_that_never_stands_still_is_read_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settings_watch, "LONGEST_S", 0.05)
+    monkeypatch.setattr(settings_watch, "LONGEST_S", 2 * PATIENCE_S)
     file, writes = tmp_path / "run.yaml", 0
 
     def next_content(_: Path) -> bytes:
         nonlocal writes
         writes += 1
+        if writes == 3:
+            monkeypatch.setattr(settings_watch, "LONGEST_S", 0.0)
         return f"run: {{name: n{writes}}}".encode()
 
     monkeypatch.setattr(settings_watch, "content_of", next_content)

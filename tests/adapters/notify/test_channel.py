@@ -12,6 +12,9 @@ from tests.webhooks import Webhook
 # A plugin of apprise's imports it where Python still has it.
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
+SOON_S = 10.0
+"""Whoever waited for an address that hangs would wait a second a message."""
+
 
 def begun(webhook: Webhook) -> Channel:
     (channel,) = channels_of(webhook.address, lambda *_: None)
@@ -59,8 +62,8 @@ def test_a_channel_that_hangs_costs_its_own_thread_alone(monkeypatch: pytest.Mon
         channels[0].close(0.1)
         closed_s = time.monotonic() - began_s
         channels[1].close(30.0)
-    assert took_s < 1.0
-    assert closed_s < 1.0
+    assert took_s < SOON_S
+    assert closed_s < SOON_S
     assert channels[0].drops >= 49
     # Its failure is told once, by its number: addresses hold secrets.
     assert failed in ([], ["1 (JSON)"])
