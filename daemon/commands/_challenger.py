@@ -23,7 +23,7 @@ from daemon.commands._model import from_files
 from daemon.commands._run import CHUNK_ROWS, history_until
 from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
-from daemon.errors import PapertapeError, TapeError
+from daemon.errors import PapertapeError, TapeAwayError, TapeInUseError
 from daemon.ports import Files
 from daemon.run_model import RunModel
 
@@ -33,6 +33,9 @@ BACK_MINUTES: Final = 1_440
 NAP_S: Final = 1.0
 TOLD_EVERY_MINUTES: Final = 1_440
 """A line in the log tells how it does."""
+
+TAPE_WAITS: Final = (TapeAwayError, TapeInUseError)
+"""The tape is not to be had now, which the run tells of."""
 
 
 class ChallengerWatch:
@@ -93,17 +96,27 @@ class ChallengerWatch:
         try:
             store = open_store(uri, told.registry)
             version = store.version_of(uri)
-            if (uri, version) != self._heeded:
-                self._challenger, self.figures = None, None
-                self._heeded = (uri, version)
-                self._begin(*store.load(uri))
-            self._away = False
+            loaded = None if (uri, version) == self._heeded else store.load(uri)
         except PapertapeError as error:
-            # A registry that is away takes nobody's place; a bundle that is bad waits for the alias to move.
-            self._heeded = (uri, self._heeded[1])
+            # A registry that is away takes nobody's place.
+            self._heeded = (uri, self._heeded[1] if self._heeded[0] == uri else None)
             if not self._away:
                 self._away = True
                 log.warning("challenger not scored", model=uri, reason=str(error))
+            return
+        self._away = False
+        if loaded is None:
+            return
+        self._heeded, self._challenger, self.figures = (uri, version), None, None
+        try:
+            self._begin(*loaded)
+        except TAPE_WAITS:
+            self._heeded = (uri, None)
+        except PapertapeError as error:
+            # A bundle that is bad waits for the alias to move.
+            log.warning("challenger not scored", model=uri, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - as in `score`
+            self._give_up(error)
 
     def _begin(self, version: str, files: Files) -> None:
         run = self._engine.run
@@ -141,15 +154,19 @@ class ChallengerWatch:
                     challenger.take(records, n)
                     self._batch = records[-1].batch
                     self.figures = challenger.figures()
-        except TapeError:
-            return  # its server is away, which the run tells of; what is not scored now is later
+        except TAPE_WAITS:
+            return  # what is not scored now is later
         except Exception as error:  # noqa: BLE001 - whatever a stranger's bundle does, the run goes on without it
-            self._challenger, self.figures = None, None
-            structlog.get_logger().warning(
-                "challenger given up", model=self._heeded[1], reason=f"{type(error).__name__}: {error}"
-            )
+            self._give_up(error)
             return
         self._tell()
+
+    def _give_up(self, error: Exception) -> None:
+        """Do without it until the alias moves."""
+        self._challenger, self.figures = None, None
+        structlog.get_logger().warning(
+            "challenger given up", model=self._heeded[1], reason=f"{type(error).__name__}: {error}"
+        )
 
     def _tell(self) -> None:
         found = self.figures

@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import structlog
 
+from adapters.tape.place import place_of
 from adapters.tape.reader import TapeReader
 from daemon.__main__ import main
+from daemon.commands import _challenger
 from daemon.commands._challenger import ChallengerWatch
 from daemon.commands._version_figures import version_series
 from daemon.engine import Engine
+from daemon.errors import StorageError, TapeDamagedError
+from daemon.ports import Files
 from daemon.run_model import assemble
 from tests.integration.command_line import write_job
 from tests.runs import SETTINGS, bundle, market, model
@@ -101,6 +106,114 @@ def test_one_that_is_bad_or_away_is_told_of_once_and_another_takes_its_place(
     watch.look()
     watch.score()
     assert watch.figures is not None
+
+
+class Registry:
+    """In a registry's place: knows its versions by number, and goes away when it is told to."""
+
+    def __init__(self, **held: int) -> None:
+        self.held = held
+        self.asked_away = self.loading_away = False
+
+    def version_of(self, uri: str) -> str:
+        if self.asked_away:
+            raise StorageError("nobody answers")
+        return "1"
+
+    def load(self, uri: str) -> tuple[str, Files]:
+        if self.loading_away:
+            raise StorageError("nobody answers any more")
+        return "1", bundle(self.held[Path(uri).name]).to_files()
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """A registry of two models, each of which has a version 1."""
+    found = Registry(two=2, three=3)
+    monkeypatch.setattr(_challenger, "open_store", lambda uri, registry: found)
+    return found
+
+
+def test_a_version_is_scored_though_the_registry_goes_away_before_it_is_loaded(
+    watched: Watched, registry: Registry
+) -> None:
+    watch = watched("two")
+    registry.loading_away = True
+    watch.look()
+    registry.loading_away = False
+    watch.look()
+    watch.score()
+    assert watch.figures is not None
+
+
+def test_a_version_is_scored_though_the_tape_is_away_when_it_comes(
+    watched: Watched, registry: Registry, tape: Path
+) -> None:
+    watch = watched("two")
+    watch._place = place_of("postgresql://papertape@127.0.0.1:1/nobody?connect_timeout=2")
+    watch.look()
+    watch._place = tape
+    watch.look()
+    watch.score()
+    assert watch.figures is not None
+
+
+def test_another_model_of_the_same_number_is_begun_with_though_its_registry_was_away(
+    watched: Watched, registry: Registry
+) -> None:
+    watch = watched("two")
+    watch.look()
+    watch.score()
+    before = watch.figures
+    watch._engine.run.settings = watched("three")._engine.run.settings
+    registry.asked_away = True
+    watch.look()
+    watch.score()
+    assert watch.figures == before
+    registry.asked_away = False
+    watch.look()
+    watch.score()
+    assert before is not None
+    assert watch.figures is not None
+    assert watch.figures.skill != before.skill
+
+
+def test_a_bundle_that_fails_in_any_way_is_given_up_until_the_address_points_elsewhere(
+    watched: Watched, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_args: object) -> None:
+        raise RecursionError("too deep")
+
+    watch = watched("two")
+    with monkeypatch.context() as patch, structlog.testing.capture_logs() as lines:
+        patch.setattr(_challenger, "from_files", fails)
+        for _ in range(2):
+            watch.look()
+            watch.score()
+    assert [(line["event"], line["reason"]) for line in lines] == [
+        ("challenger given up", "RecursionError: too deep")
+    ]
+    watch._engine.run.settings = watched("three")._engine.run.settings
+    watch.look()
+    watch.score()
+    assert watch.figures is not None
+
+
+def test_a_tape_that_is_damaged_is_told_of_and_not_read_again_and_again(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Damaged(TapeReader):
+        def batches(self, *_args: object, **_named: object) -> NoReturn:
+            raise TapeDamagedError("batch 7 does not match its digest")
+
+    watch = watched("two")
+    watch.look()
+    monkeypatch.setattr(_challenger, "TapeReader", Damaged)
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            watch.score()
+    assert [line["event"] for line in lines] == ["challenger given up"]
+    assert watch.figures is None
 
 
 def test_the_tape_is_not_written(watched: Watched, tape: Path) -> None:
