@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from uvicorn import Config, Server
 
+from adapters.control.address import url_of
 from adapters.control.guard import App
 from daemon.errors import ControlError
 
@@ -47,8 +48,7 @@ class ControlServer:
     @property
     def url(self) -> str:
         """Where it serves."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http{'s' if self._certificate else ''}://{host}:{self.port}"
+        return url_of(self._host, self.port, secure=self._certificate is not None)
 
     def serve(self, app: App) -> None:
         """Answer from now on."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import structlog
 
 from adapters.control import answers as a
+from adapters.control.address import bracketed
 from adapters.control.app import control_app
 from adapters.control.guard import Guard, Refused
 from adapters.control.server import ControlServer
@@ -119,8 +120,9 @@ class Control:
     async def serving(self) -> AsyncIterator[None]:
         """Answer requests while inside."""
         self._publish()
-        loopback = is_loopback(self._settings.control.host)
-        hosts = LOOPBACK_NAMES if loopback else None
+        host = self._settings.control.host
+        loopback = is_loopback(host)
+        hosts = LOOPBACK_NAMES | {bracketed(host).lower()} if loopback else None
         app = control_app(self, __version__)
         self._guard = Guard(app, token=self._token, hosts=hosts, open_reads=loopback)
         self._server.serve(self._guard)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from adapters.control.address import url_of
 from adapters.control.client import ControlClient
 from adapters.files.settings_file import read_settings
 from daemon.commands._control_start import token_of
@@ -32,8 +33,7 @@ def client_for(config_file: Path | None, url: str | None, ca_file: Path | None) 
     authority = str(ca_file) if ca_file else control.cert_file if url is None else None
     if url is None:
         host = UNSPECIFIED.get(control.host, control.host)
-        name = f"[{host}]" if ":" in host else host
-        url = f"http{'s' if control.cert_file else ''}://{name}:{control.port}"
+        url = url_of(host, control.port, secure=control.cert_file is not None)
     return ControlClient(url.rstrip("/"), token_of(control), authority)
 
 

@@ -222,12 +222,12 @@ async def test_only_the_newest_commands_are_remembered() -> None:
 
 
 @pytest.fixture
-async def served() -> AsyncIterator[tuple[Control, Played, str]]:
-    """The API of a live run that has not begun, and where it answers."""
+async def served(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Control, Played, str]]:
+    """The API of a live run that has not begun, and where it answers; the parameter is its host."""
     live = Played(n_minutes=20)
-    settings = SETTINGS.model_copy(
-        update={"control": ControlSettings(enabled=True, port=0, token=SecretStr(TOKEN))}
-    )
+    host = getattr(request, "param", "127.0.0.1")
+    section = ControlSettings(enabled=True, host=host, port=0, token=SecretStr(TOKEN))
+    settings = SETTINGS.model_copy(update={"control": section})
     with control_of(settings) as control:
         assert control is not None
         meter, heard_by = SimpleNamespace(), list[Callable[[str, str], None]]()
@@ -278,6 +278,15 @@ async def test_it_answers_while_the_runs_event_loop_hangs(served: tuple[Control,
     assert state["mode"] == "normal"
     assert vitals["verdict"].startswith("too few")
     assert commands == {"commands": []}
+
+
+@pytest.mark.parametrize("served", ["127.0.0.2", "LocalHost"], indirect=True)
+async def test_on_loopback_it_answers_at_the_address_that_it_is_given(
+    served: tuple[Control, Played, str],
+) -> None:
+    _, _, url = served
+    state = await asyncio.to_thread(ControlClient(url, TOKEN).get, "/api/state")
+    assert state["mode"] == "normal"
 
 
 async def test_an_order_that_a_hanging_run_does_not_take_is_refused(
