@@ -37,6 +37,7 @@ from daemon.commands._control_views import (
     state_of,
     vitals_of,
 )
+from daemon.commands._surviving import Surviving
 from daemon.errors import PapertapeError
 from daemon.events import MINUTE_MS
 from daemon.live import Onlookers
@@ -90,7 +91,7 @@ class Control:
         self._vitals_due_s = 0.0
         self._guard: Guard | None = None
         self._ordered_s: float | None = None
-        self._failed = False
+        self._surviving = Surviving("control")
         self._refused_models: deque[tuple[str, str]] = deque(maxlen=MODELS_REFUSED)
         self._reloading: set[asyncio.Task[Reloaded]] = set()
 
@@ -100,21 +101,19 @@ class Control:
         """Join a run, and return onlookers that publish it to the API too."""
         self._session, self._clock, self._loop = session, clock, asyncio.get_running_loop()
         session.meter.control = self
+        if session.shown is not None:
+            session.shown.show_drops_of(self._surviving)
         session.models.heard_by.append(lambda *refused: self._refused_models.appendleft(refused))
         self._commands = Commands(session.engine, lambda event: session.live.submit(event))  # noqa: PLW0108 - `live` comes later
         return replace(onlookers, sinks=(*onlookers.sinks, self.see))
 
     def see(self, batches: "Sequence[BatchRecord]") -> None:
         """Publish what is so after these batches; a sink."""
-        try:
+        with self._surviving:
             if batches:
                 self._newest = batches[-1]
             self._commands.see(batches)
             self._publish()
-        except Exception:  # noqa: BLE001 - a run must not end because nobody could be told of it
-            if not self._failed:
-                structlog.get_logger().exception("sink_failed", sink="control")
-            self._failed = True
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:

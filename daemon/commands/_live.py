@@ -242,6 +242,8 @@ class Session:
         """Return onlookers that also publish; commands come in from now on."""
         self.meter.link = link
         publisher = link.publisher(self.engine, self.watcher, lambda event: self.live.submit(event))  # noqa: PLW0108 - `live` comes later
+        if self.shown is not None:
+            self.shown.show_drops_of(publisher.surviving)
         return replace(
             onlookers,
             sinks=(*onlookers.sinks, publisher.see),

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from adapters.mqtt import messages as m
+from daemon.commands._surviving import Surviving
 from daemon.events import BatchRecord
 from daemon.policy.reasons import Reason
 from daemon.vitals.verdict import verdict
@@ -37,6 +38,9 @@ class Publisher:
         engine: The run's; read between two minutes.
         watcher: Follows the run, and has seen a batch before this does.
         broker: Takes the messages.
+
+    Attributes:
+        surviving: Counts what could not be published.
     """
 
     def __init__(self, engine: "Engine", watcher: "Watcher", broker: "Broker") -> None:
@@ -46,11 +50,15 @@ class Publisher:
         self._base = base_of(engine.run.settings)
         self._vitals_due = 0
         self._decided: set[str] = set()
+        self.surviving = Surviving("mqtt")
 
     def see(self, batches: Sequence[BatchRecord]) -> None:
         """Publish what these batches hold, and what is so after the last of them."""
-        if not batches:
-            return
+        with self.surviving:
+            if batches:
+                self._publish(batches)
+
+    def _publish(self, batches: Sequence[BatchRecord]) -> None:
         self._forget_departed()
         decided: dict[int, tuple[int, np.void]] = {}
         for record in batches:
@@ -76,13 +84,14 @@ class Publisher:
 
     def indicate(self, seen: "Indication") -> None:
         """Publish the first price after a decision."""
-        message = m.Indicated(
-            order_id=seen.order_id,
-            instrument=seen.instrument,
-            price=seen.price,
-            seen=datetime.fromtimestamp(seen.received_ms / 1000, UTC).isoformat(),
-        )
-        self._event("indication", message)
+        with self.surviving:
+            message = m.Indicated(
+                order_id=seen.order_id,
+                instrument=seen.instrument,
+                price=seen.price,
+                seen=datetime.fromtimestamp(seen.received_ms / 1000, UTC).isoformat(),
+            )
+            self._event("indication", message)
 
     def _state(self, name: str, message: msgspec.Struct) -> None:
         self._broker.state(f"{self._base}/{name}", msgspec.json.encode(message))

@@ -10,6 +10,7 @@ import structlog
 
 from adapters.clock import SystemClock
 from adapters.host.log import MASK, PASSWORD_IN_URL
+from daemon.commands._surviving import Surviving
 from daemon.errors import UserError
 from daemon.events import MINUTE_MS, BatchRecord, StateChange, TradingMode, VitalChange, VitalState
 from daemon.live import Health, Notice, Onlookers, Pacing, ills
@@ -52,11 +53,12 @@ class Notifier:
         self._standing: set[tuple[NoticeKind, str]] = set()
         self._lost_from_ms: dict[str, int] = {}
         self._session: Session | None = None
+        self._surviving = Surviving(SINK)
 
     @property
     def drops(self) -> float:
-        """Messages that were not delivered."""
-        return float(sum(channel.drops for channel in self._channels))
+        """Messages that were not delivered, or could not be made."""
+        return float(self._surviving.drops + sum(channel.drops for channel in self._channels))
 
     def joined(self, onlookers: Onlookers) -> Onlookers:
         """Return onlookers of whom this is one."""
@@ -74,19 +76,25 @@ class Notifier:
 
     def say(self, notice: Notice) -> None:
         """Tell, if it is time for it."""
-        for one in self._pacing.take(notice, self._machine.monotonic_s()):
-            self._send(one)
+        with self._surviving:
+            for one in self._pacing.take(notice, self._machine.monotonic_s()):
+                self._send(one)
 
     def see(self, records: Sequence[BatchRecord]) -> None:
         """Tell of alarms and of moves of the trading state; a sink."""
-        for record in records:
-            for vital in record.vitals:
-                self.say(_of_vital(vital))
-            for change in record.changes:
-                self.say(_of_change(change))
+        with self._surviving:
+            for record in records:
+                for vital in record.vitals:
+                    self.say(_of_vital(vital))
+                for change in record.changes:
+                    self.say(_of_change(change))
 
     def look(self) -> None:
         """Tell of what lasts: feeds that are lost, a tape that cannot be written, a hang; and what waited."""
+        with self._surviving:
+            self._look()
+
+    def _look(self) -> None:
         for notice in self._pacing.due(self._machine.monotonic_s()):
             self._send(notice)
         if self._session is None:
@@ -192,10 +200,7 @@ async def notifying(
     async def look() -> None:
         """Look at the run, for ever."""
         while True:
-            try:
-                notifier.look()
-            except Exception:  # noqa: BLE001 - a run must not lose its messages for one that could not be made
-                structlog.get_logger().exception("sink_failed", sink=SINK)
+            notifier.look()
             await asyncio.sleep(LOOK_S)
 
     task = asyncio.create_task(look())

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
+from daemon.commands._surviving import Surviving
+
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
@@ -69,6 +71,9 @@ class Feed:
         server: Answers scrapes.
         meter: Makes the figures.
         clock: Tells moments, and when figures are due.
+
+    Attributes:
+        surviving: Counts what could not be shown.
     """
 
     def __init__(self, server: "MetricsServer", meter: "Meter", clock: "WallClock") -> None:
@@ -80,7 +85,7 @@ class Feed:
         self._snapshot_s: float | None = None
         # Settings are read once, before this.
         self._reloaded_s = clock.epoch_s()
-        self.drops = 0
+        self.surviving = Surviving(SINK)
 
     def note_commit(self, snapshot: "Snapshot | None") -> None:
         """Say that batches, and perhaps a snapshot, are durable now."""
@@ -90,15 +95,19 @@ class Feed:
 
     def see(self, batches: Sequence["BatchRecord"]) -> None:
         """Take batches that are durable; the sink."""
-        with self._surviving():
+        with self.surviving:
             self._meter.see(batches)
             if self._clock.monotonic_s() >= self._due_s:
                 self._publish()
 
     def publish(self) -> None:
         """Let scrapes see the figures as they are now."""
-        with self._surviving():
+        with self.surviving:
             self._publish()
+
+    def show_drops_of(self, other: Surviving) -> None:
+        """Let scrapes see what another sink failed to take."""
+        other.shown_by(self._server)
 
     def timed(self, stage: str) -> AbstractContextManager[object]:
         """Return a context whose duration counts for the stage."""
@@ -111,15 +120,6 @@ class Feed:
             with suppress(KeyboardInterrupt):
                 _log().info("metrics_linger", seconds=seconds, hint="Ctrl-C ends it")
                 time.sleep(seconds)
-
-    @contextmanager
-    def _surviving(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception:  # noqa: BLE001 - a run must not end because a figure could not be made
-            self.drops += 1
-            if self.drops == 1:
-                _log().exception("sink_failed", sink=SINK)
 
     def _publish(self) -> None:
         self._due_s = self._clock.monotonic_s() + REFRESH_S
@@ -170,7 +170,7 @@ def serving(
 def feed_for(server: "MetricsServer", meter: "Meter", clock: "WallClock") -> Feed:
     """Return what carries a run's figures to the server, having carried the first."""
     feed = Feed(server, meter, clock)
-    server.watch_also("sink_drops_total", {(SINK,): lambda: float(feed.drops)})
+    feed.surviving.shown_by(server)
     feed.publish()
     return feed
 

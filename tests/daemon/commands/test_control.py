@@ -238,6 +238,7 @@ async def served(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Control,
             meter=meter,
             tape_place=Path("missing.tape"),
             reloader=None,
+            shown=None,
             models=SimpleNamespace(
                 uri="models:/x@champion", challenger=SimpleNamespace(figures=None), heard_by=heard_by
             ),
@@ -287,6 +288,15 @@ async def test_on_loopback_it_answers_at_the_address_that_it_is_given(
     _, _, url = served
     state = await asyncio.to_thread(ControlClient(url, TOKEN).get, "/api/state")
     assert state["mode"] == "normal"
+
+
+async def test_a_run_goes_on_though_it_cannot_be_shown(
+    served: tuple[Control, Played, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control, _, _ = served
+    monkeypatch.setattr(control._session, "watcher", None)
+    control.see(())
+    assert control._surviving.drops == 1
 
 
 async def test_an_order_that_a_hanging_run_does_not_take_is_refused(

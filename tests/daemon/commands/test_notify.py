@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import structlog
 
 from adapters.clock import SystemClock
 from adapters.prometheus.server import MetricsServer
@@ -110,6 +111,22 @@ async def test_everything_that_can_go_wrong_is_told_once_and_when_it_is_over() -
     assert texts[8] == "2 of 3 instruments in session are lost for 5 minutes"
     (drops,) = (family for family in server.collect() if family.name == "papertape_sink_drops")
     assert [(sample.labels, sample.value) for sample in drops.samples] == [({"sink": "notify"}, 0.0)]
+
+
+async def test_a_notice_that_cannot_be_made_is_counted_and_logged_once_and_the_run_goes_on() -> None:
+    health, session = Health(HealthSettings(), SystemClock()), cast("Any", RunningSession())
+    with Webhook() as webhook, MetricsServer("127.0.0.1", 0, {}) as server:
+        async with notifying(settings_for(webhook), health, JumpClock(0), server) as notifier:
+            notifier.attend(session)
+            (see,) = notifier.joined(Onlookers()).sinks
+            unknown = cast("Any", SimpleNamespace(vitals=[SimpleNamespace(after=None)], changes=[]))
+            with structlog.testing.capture_logs() as lines:
+                see([unknown])
+                see([unknown])
+            (drops,) = (family for family in server.collect() if family.name == "papertape_sink_drops")
+    assert [(line["event"], line["sink"]) for line in lines] == [("sink_failed", "notify")]
+    assert [(sample.labels, sample.value) for sample in drops.samples] == [({"sink": "notify"}, 2.0)]
+    assert webhook.titles == ["papertape eth: started", "papertape eth: stopped"]
 
 
 async def test_a_run_that_fails_is_told_of_with_its_reason() -> None:

@@ -2,13 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 import pytest
 
 from adapters.clock import SystemClock
-from daemon.commands._serving import Address, Feed, probes_of, with_metrics
+from adapters.prometheus.server import MetricsServer
+from daemon.commands._serving import Address, Feed, feed_for, probes_of, with_metrics
+from daemon.commands._surviving import Surviving
 from daemon.errors import MetricsError
 from daemon.settings import Settings
 
@@ -76,8 +78,18 @@ def test_a_sink_that_fails_is_counted_and_logged_once_and_the_run_goes_on(
     feed, _ = feed_of(FailingMeter())
     feed.see(())
     feed.see(())
-    assert feed.drops == 2
+    assert feed.surviving.drops == 2
     assert capsys.readouterr().out.count("sink_failed") == 1
+
+
+def test_what_another_sink_fails_to_take_is_counted_beside() -> None:
+    other = Surviving("mqtt")
+    with MetricsServer("127.0.0.1", 0, {}) as server:
+        feed_for(server, cast("Any", FailingMeter()), SystemClock()).show_drops_of(other)
+        with other:
+            raise ZeroDivisionError
+        (drops,) = (family for family in server.collect() if family.name == "papertape_sink_drops")
+    assert {sample.labels["sink"]: sample.value for sample in drops.samples} == {"prometheus": 0, "mqtt": 1}
 
 
 def test_moments_are_there_once_something_was_committed() -> None:
