@@ -7,7 +7,7 @@ follows from the tape and from where it began; nothing of it is on the tape.
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import copy_context
 from itertools import islice
 from typing import Final
@@ -22,6 +22,7 @@ from daemon.challenger import Challenger, ChallengerFigures
 from daemon.commands._model import from_files
 from daemon.commands._run import CHUNK_ROWS, history_until
 from daemon.commands._tape_models import TapeModels
+from daemon.commands._task_beside import beside
 from daemon.engine import Engine
 from daemon.errors import PapertapeError, TapeAwayError, TapeInUseError
 from daemon.ports import Files
@@ -65,14 +66,11 @@ class ChallengerWatch:
     async def running(self) -> AsyncIterator[None]:
         """Score while inside."""
         with ThreadPoolExecutor(1, thread_name_prefix="challenger") as thread:
-            following = asyncio.create_task(self._follow(thread))
-            try:
-                yield
-            finally:
-                self._stopped = True
-                following.cancel()
-                with suppress(asyncio.CancelledError):
-                    await following
+            async with beside(self._follow(thread)):
+                try:
+                    yield
+                finally:
+                    self._stopped = True
 
     async def _follow(self, thread: ThreadPoolExecutor) -> None:
         loop, slept_s = asyncio.get_running_loop(), float("inf")

@@ -21,6 +21,7 @@ from daemon.commands._exchanges import clock_and_feeds
 from daemon.commands._live import Session, log_news, opened
 from daemon.commands._serving import Feed as Shown
 from daemon.commands._signals import on_signals
+from daemon.commands._task_beside import beside
 from daemon.events import MINUTE_MS, BatchRecord
 from daemon.live import Onlookers
 from daemon.settings import FeedsSettings, Settings, VenueFeedSettings
@@ -93,11 +94,8 @@ class _Demo:
         self.caught = on_signals(self._stop.set)
         async with self._exchange.serving() as port:
             settings = served_at(self._settings, self._names, port)
-            passing = asyncio.create_task(self._pass_time())
-            try:
+            async with beside(self._pass_time()):
                 await self._run(settings, model, tape)
-            finally:
-                passing.cancel()
 
     async def _run(self, settings: Settings, model: str, tape: Path) -> None:
         clock, make_feed = clock_and_feeds(settings)

@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.clock import SystemClock
 from adapters.tape.place import Place
+from daemon.commands._task_beside import beside
 from daemon.diagnostics import Diagnostics
 from daemon.events import BatchRecord, Snapshot
 from daemon.live import Checks, Health, LiveCommit, all_well, ills
@@ -63,11 +64,8 @@ async def beating(health: Health, clock: LiveClock, stop: asyncio.Event) -> Asyn
                 health.stop()
             await asyncio.sleep(BEAT_S)
 
-    task = asyncio.create_task(beat())
-    try:
+    async with beside(beat()):
         yield
-    finally:
-        task.cancel()
 
 
 def committing(health: Health, commit: LiveCommit) -> LiveCommit:

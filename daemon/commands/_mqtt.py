@@ -13,6 +13,7 @@ from adapters.mqtt import messages as m
 from adapters.mqtt.bar_topics import MqttFeed
 from adapters.mqtt.broker import Address, Arrived, Broker, Told
 from daemon.commands._mqtt_publisher import Publisher, base_of
+from daemon.commands._task_beside import begun
 from daemon.errors import FeedError
 from daemon.events import AnyEvent, Command, CommandKind
 
@@ -75,7 +76,7 @@ class MqttLink:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Keep the connection up while the block runs, and say goodbye at its end."""
-        task = asyncio.create_task(self.broker.run())
+        task = begun(self.broker.run())
         try:
             yield
         finally:

@@ -11,6 +11,7 @@ import structlog
 from adapters.clock import SystemClock
 from adapters.host.log import MASK, PASSWORD_IN_URL
 from daemon.commands._surviving import Surviving
+from daemon.commands._task_beside import beside
 from daemon.errors import UserError
 from daemon.events import MINUTE_MS, BatchRecord, StateChange, TradingMode, VitalChange, VitalState
 from daemon.live import Health, Notice, Onlookers, Pacing, ills
@@ -203,14 +204,13 @@ async def notifying(
             notifier.look()
             await asyncio.sleep(LOOK_S)
 
-    task = asyncio.create_task(look())
     try:
-        yield notifier
+        async with beside(look()):
+            yield notifier
     except Exception as error:
         notifier.say(Notice("run", "failed", "ended by a failure", str(error) or type(error).__name__))
         raise
     else:
         notifier.say(Notice("run", "stopped", "stopped", "in an orderly way", is_bad=False))
     finally:
-        task.cancel()
         await asyncio.gather(*(asyncio.to_thread(channel.close, LAST_S) for channel in channels))

@@ -9,6 +9,7 @@ import structlog
 
 from adapters.tape.outages import Outage
 from adapters.tape.writer import TapeWriter
+from daemon.commands._task_beside import beside
 from daemon.live import Health
 
 if TYPE_CHECKING:
@@ -53,8 +54,5 @@ async def outlasting(
         await stop.wait()
         tape.outages.hurry()
 
-    task = asyncio.create_task(hear())
-    try:
+    async with beside(hear()):
         yield
-    finally:
-        task.cancel()

@@ -7,17 +7,18 @@ file in force would be settings that nobody wrote.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import structlog
 
 from adapters.files.settings_watch import PATIENCE_S, STILL_S, other_content, still
 from daemon.commands._exchanges import by_venue
 from daemon.commands._settings import SettingsSource
+from daemon.commands._task_beside import beside
 from daemon.errors import FeedError, SettingsError
 from daemon.events import SettingsChanged
 from daemon.settings import OUTSIDE, OUTSIDE_TAPE, Settings, changes, in_words
@@ -139,16 +140,19 @@ class Reloader:
     @asynccontextmanager
     async def watching(self, hangup: asyncio.Event) -> AsyncIterator[None]:
         """Read the settings again whenever their file changes, or `hangup` is set, while the block runs."""
-        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._on_hangup(hangup))]
-        if self._source.file is not None:
-            tasks.append(asyncio.create_task(self._on_change(self._source.file)))
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._give_up)
+            await stack.enter_async_context(beside(self._on_hangup(hangup)))
+            if self._source.file is not None:
+                await stack.enter_async_context(beside(self._on_change(self._source.file)))
             yield
-        finally:
-            tasks += self._reloading
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _give_up(self) -> None:
+        """End reloads that are under way."""
+        reloading = tuple(self._reloading)
+        for task in reloading:
+            task.cancel()
+        await asyncio.gather(*reloading, return_exceptions=True)
 
     def shown_by(self, server: "MetricsServer") -> None:
         """Let scrapes see what came of reloads, as it is then."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from adapters.clock import SystemClock
 from adapters.host.service_manager import USEC_PER_S, ServiceManager
+from daemon.commands._task_beside import beside
 from daemon.live import Health, all_well, ills
 from daemon.ports import WallClock
 
@@ -141,9 +142,8 @@ async def attended(health: Health) -> AsyncIterator[Attendant]:
             attendant.turn()
             await asyncio.sleep(turn_s)
 
-    task = asyncio.create_task(attend())
-    try:
-        yield attendant
-    finally:
-        task.cancel()
-        attendant.stop()
+    async with beside(attend()):
+        try:
+            yield attendant
+        finally:
+            attendant.stop()

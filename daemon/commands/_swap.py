@@ -7,7 +7,7 @@ refused with its reason, and the old one goes on. Rollback is moving the alias b
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import numpy as np
@@ -22,6 +22,7 @@ from daemon import chain
 from daemon.commands._challenger import ChallengerWatch
 from daemon.commands._model import RUN_FILES, from_files
 from daemon.commands._tape_models import TapeModels
+from daemon.commands._task_beside import beside
 from daemon.commands._version_figures import version_series
 from daemon.engine import Engine
 from daemon.errors import FeedError, PapertapeError
@@ -80,13 +81,8 @@ class ModelWatch:
     @asynccontextmanager
     async def running(self, submit: Submit) -> AsyncIterator[None]:
         """Watch while inside, beginning at once: the alias may have moved while nothing ran."""
-        watching = asyncio.create_task(self._watch(submit))
-        try:
+        async with beside(self._watch(submit)):
             yield
-        finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
 
     def see(self, records: Sequence[BatchRecord]) -> None:
         """Log and count what became of changes of the model; a sink."""

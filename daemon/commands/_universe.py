@@ -8,7 +8,7 @@ refused whole: an unknown symbol, another quote currency, no history.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from daemon.bars.fetched import FetchedBars
 from daemon.bars.instruments import told_of
 from daemon.commands._exchanges import by_venue, grouped
 from daemon.commands._past import fetched
+from daemon.commands._task_beside import beside
 from daemon.commands._warmth import tell_who_is_cold
 from daemon.errors import BarsError, FeedError, SettingsError
 from daemon.events import MINUTE_MS, Instrument, SettingsChanged
@@ -83,13 +84,8 @@ class UniverseChanger:
     @asynccontextmanager
     async def settling(self, wanted: "Settings") -> AsyncIterator[None]:
         """While the block runs, see to it that a run that was taken up trades what its settings name now."""
-        task = asyncio.create_task(self._settle(wanted)) if self.is_asked_by(wanted) else None
-        try:
+        async with beside(self._settle(wanted)) if self.is_asked_by(wanted) else nullcontext():
             yield
-        finally:
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
 
     async def _settle(self, wanted: "Settings") -> None:
         try:

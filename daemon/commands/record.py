@@ -47,6 +47,7 @@ async def _record(settings: "Settings", out: Path, minutes: int | None, *, frame
     from daemon.commands._exchanges import by_venue, clock_and_feeds
     from daemon.commands._record import Recorder
     from daemon.commands._signals import on_signals
+    from daemon.commands._task_beside import beside
 
     names = by_venue(settings)
     stop = asyncio.Event()
@@ -61,8 +62,7 @@ async def _record(settings: "Settings", out: Path, minutes: int | None, *, frame
             if isinstance(clock, FollowingClock):
                 await stack.enter_async_context(clock.following())
             if minutes is not None:
-                ending = asyncio.create_task(_end_after(minutes, clock, stop))
-                stack.callback(ending.cancel)
+                await stack.enter_async_context(beside(_end_after(minutes, clock, stop)))
             requests = settings.sealing.history_requests
             await Recorder(recording, feeds, names, clock, requests, log).run(stop)
     finally:
