@@ -32,22 +32,26 @@ class FolderStore:
 
         Raises:
             ModelNotFoundError: There is no such folder, or it holds no bundle.
+            UserError: It cannot be read: not permitted, or replaced at this moment.
         """
         folder = Path(uri)
-        if not (folder / MARK).is_file():
-            what = "holds no model" if folder.is_dir() else "is no folder"
-            raise ModelNotFoundError(
-                f"{uri} {what}. Name a folder that `papertape train --out` or `papertape pack --out` wrote, "
-                f"or a registered model: models:/NAME@ALIAS."
-            )
-        files = read_folder(folder)
+        try:
+            if not (folder / MARK).is_file():
+                what = "holds no model" if folder.is_dir() else "is no folder"
+                raise ModelNotFoundError(
+                    f"{uri} {what}. Name a folder that `papertape train --out` or `papertape pack --out` "
+                    "wrote, or a registered model: models:/NAME@ALIAS."
+                )
+            files = read_folder(folder)
+        except OSError as error:
+            raise UserError(f"{uri} cannot be read: {error.strerror or error}.") from error
         return version_of(files), files
 
     def version_of(self, uri: str) -> str:
         """Return the version of the bundle in the folder `uri`.
 
         Raises:
-            ModelNotFoundError: There is no such folder, or it holds no bundle.
+            ModelNotFoundError, UserError: As `load` does.
         """
         return self.load(uri)[0]
 

@@ -1,5 +1,6 @@
 """Bundles in plain folders."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,22 @@ def test_no_folder_and_no_model_are_told_apart(tmp_path: Path) -> None:
         FolderStore(tmp_path).load("nowhere")
     with pytest.raises(ModelNotFoundError, match="holds no model"):
         FolderStore(tmp_path).load(str(tmp_path))
+
+
+def test_a_folder_that_is_replaced_while_it_is_read_is_an_error_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    FolderStore(folder).register("any", None, FILES, {})
+    read = Path.read_bytes
+
+    def read_late(path: Path) -> bytes:
+        shutil.rmtree(folder)
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_late)
+    with pytest.raises(UserError, match="model cannot be read: No such file or directory"):
+        FolderStore(folder).version_of(str(folder))
 
 
 def test_the_address_says_which_store() -> None:

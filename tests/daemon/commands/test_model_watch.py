@@ -175,6 +175,27 @@ async def test_a_version_by_its_number_is_not_watched_nor_anything_where_nobody_
     assert run.watch.figures()["model_registry_failures_total"][()] == 0.0
 
 
+async def test_a_folder_that_is_replaced_while_it_is_read_is_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "model"
+    put(folder, bundle(2))
+    run = Run(tmp_path, str(folder), watch_seconds=0.002)
+    read, left = Path.read_bytes, [1, 2, 3]
+
+    def read_late(path: Path) -> bytes:
+        if path.parent == folder and left:
+            left.pop()
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return read(path)
+
+    monkeypatch.setattr(_swap, "NAP_S", 0.001)
+    monkeypatch.setattr(Path, "read_bytes", read_late)
+    async with asyncio.timeout(60), run.watch.running(run.submit):
+        await run.came.wait()
+    assert run.watch.figures()["model_registry_failures_total"][()] == 3.0
+
+
 async def test_it_is_looked_at_again_and_again_while_the_run_lasts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
