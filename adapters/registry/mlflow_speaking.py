@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,40 +21,52 @@ DISK_WORDS: Final = (
     "Read-only file system",
 )
 
+_ALONE: Final = threading.RLock()
+"""Filters of warnings and the environment are the process's: two threads that change them at once would put
+back each other's, and leave them changed for good."""
+
 _USER_INFO: Final = re.compile(r"://[^/@]*@")
 
 
 @contextmanager
-def asking_once() -> Iterator[None]:
-    """MLflow asks a silent server again for minutes; here it asks once, unless its own variables say more."""
+def speaking(address: str, *, once: bool = False) -> Iterator[None]:
+    """While one thread speaks to MLflow: its warnings are not ours, its failures become errors of ours.
+
+    Args:
+        address: Of the registry.
+        once: Ask a silent server once, not again for minutes, unless MLflow's own variables say more.
+    """
+    with _ALONE, warnings.catch_warnings(), _impatience(once=once), failures_told(address):
+        # Deprecations inside MLflow and SQLAlchemy, for them to mend.
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def failures_told(address: str) -> Iterator[None]:
+    """Turn MLflow's failures into errors of ours."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, OSError) and not type(error).__module__.startswith(
+            ("mlflow.", "sqlalchemy.")
+        ):
+            raise
+        reason = without_secrets(_reason(error), address)
+        kind = StorageError if _is_machines(error, reason) else UserError
+        raise kind(f"the registry {shown(address)} cannot be used: {reason}. See model.registry.") from error
+
+
+@contextmanager
+def _impatience(*, once: bool) -> Iterator[None]:
     impatient = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": str(PATIENCE_S)}
-    ours = {name: value for name, value in impatient.items() if name not in os.environ}
+    ours = {name: value for name, value in impatient.items() if once and name not in os.environ}
     os.environ.update(ours)
     try:
         yield
     finally:
         for name in ours:
             del os.environ[name]
-
-
-@contextmanager
-def speaking(address: str) -> Iterator[None]:
-    """While MLflow is spoken to: its libraries' warnings are not ours, its failures become errors of ours."""
-    with warnings.catch_warnings():
-        # Deprecations inside MLflow and SQLAlchemy, for them to mend.
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        except Exception as error:
-            if not isinstance(error, OSError) and not type(error).__module__.startswith(
-                ("mlflow.", "sqlalchemy.")
-            ):
-                raise
-            reason = without_secrets(_reason(error), address)
-            kind = StorageError if _is_machines(error, reason) else UserError
-            raise kind(
-                f"the registry {shown(address)} cannot be used: {reason}. See model.registry."
-            ) from error
 
 
 def _reason(error: Exception) -> str:

@@ -18,7 +18,7 @@ from urllib.request import url2pathname
 
 from adapters.registry.folder_store import demand_writable, read_folder, write_folder
 from adapters.registry.mlflow_aliases import back, listed, point, there_is, withdraw
-from adapters.registry.mlflow_speaking import asking_once, shown, speaking
+from adapters.registry.mlflow_speaking import failures_told, shown, speaking
 from daemon.errors import ModelNotFoundError, UserError
 from daemon.ports import Files, ModelVersionRecord
 
@@ -62,14 +62,15 @@ class MlflowStore:
             found = self._version(uri)
             from mlflow.artifacts import download_artifacts  # noqa: PLC0415 - see the module
 
-            with tempfile.TemporaryDirectory() as elsewhere:
-                # A local registry hands out its own folder, a server's files come into the temporary one.
-                folder = download_artifacts(
-                    artifact_uri=found.source,
-                    dst_path=None if self._is_local else elsewhere,
-                    tracking_uri=self._address,
-                )
-                return str(found.version), read_folder(Path(folder))
+        # Nobody waits for the download: that may take minutes.
+        with failures_told(self._address), tempfile.TemporaryDirectory() as elsewhere:
+            # A local registry hands out its own folder, a server's files come into the temporary one.
+            folder = download_artifacts(
+                artifact_uri=found.source,
+                dst_path=None if self._is_local else elsewhere,
+                tracking_uri=self._address,
+            )
+            return str(found.version), read_folder(Path(folder))
 
     def version_of(self, uri: str) -> str:
         """Return the version that an address points at now; asked once, for this is asked again and again.
@@ -79,7 +80,7 @@ class MlflowStore:
             UserError: The address cannot be reached, or is no MLflow's.
         """
         self._demand_file()
-        with speaking(self._address), asking_once():
+        with speaking(self._address, once=True):
             return str(self._version(uri).version)
 
     def register(
@@ -170,7 +171,7 @@ class MlflowStore:
         """While a model that should be there is looked at."""
         _demand_name(name)
         self._demand_file()
-        with speaking(self._address), asking_once():
+        with speaking(self._address, once=True):
             if not there_is(self._client, name):
                 raise ModelNotFoundError(
                     f"there is no model {name!r} in {shown(self._address)}; {self._what_there_is()}. "
@@ -223,7 +224,7 @@ class MlflowStore:
         """
         if self._is_local and not Path(self._address.removeprefix(SQLITE)).is_file():
             return None
-        with speaking(self._address), asking_once():
+        with speaking(self._address, once=True):
             experiment = self._client.get_experiment_by_name(name)
             if experiment is None:
                 return None

@@ -3,11 +3,14 @@
 import logging
 import os
 import socket
+import threading
+import warnings
 from pathlib import Path
 
 import pytest
 
 from adapters.registry import MlflowStore
+from adapters.registry.mlflow_speaking import speaking
 from daemon.errors import ModelNotFoundError, UserError
 
 FILES = {"bundle.json": b"{}", "trees.txt": b"tree\n\xff"}
@@ -136,3 +139,28 @@ def test_a_server_that_is_not_there_is_asked_once_and_named(monkeypatch: pytest.
         with pytest.raises(UserError, match=f"the registry {address} cannot be used"):
             MlflowStore(address).count_runs("anything")
     assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+
+
+def test_two_threads_that_speak_at_once_leave_warnings_and_environment_as_they_were(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    came, left = threading.Event(), threading.Event()
+    patience: list[str | None] = []
+
+    def other() -> None:
+        with speaking("http://nowhere.invalid", once=True):
+            came.set()
+            left.wait(60)
+            patience.append(os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES"))
+
+    before = list(warnings.filters)
+    thread = threading.Thread(target=other)
+    with speaking("http://nowhere.invalid", once=True):
+        thread.start()
+        came.wait(0.2)  # it must not come in; where it does, it goes after the first has gone
+    left.set()
+    thread.join()
+    assert patience == ["0"]
+    assert "MLFLOW_HTTP_REQUEST_MAX_RETRIES" not in os.environ
+    assert list(warnings.filters) == before
