@@ -1,6 +1,7 @@
 """Where model bundles live: MLflow's registry, or plain folders."""
 
 from adapters.registry.folder_store import FolderStore
+from adapters.registry.mlflow_speaking import shown
 from adapters.registry.mlflow_store import MlflowStore, is_registered
 from daemon.ports import ModelStore
 
@@ -15,4 +16,4 @@ def open_store(uri: str, registry: str) -> ModelStore:
     return MlflowStore(registry) if is_registered(uri) else FolderStore(uri)
 
 
-__all__ = ["FolderStore", "MlflowStore", "is_registered", "open_store"]
+__all__ = ["FolderStore", "MlflowStore", "is_registered", "open_store", "shown"]

@@ -16,14 +16,15 @@ def trials(given: int | None, model: str | None, registry: str) -> Trials:
         return Trials(given, "as stated with --trials")
     if model is None:
         return Trials(None, "the model's name cannot be read: give --trials")
-    from adapters.registry import MlflowStore
+    from adapters.registry import MlflowStore, shown
 
     try:
         count = MlflowStore(registry).count_runs(model)
     except UserError as error:
         return Trials(None, str(error))
+    where = shown(registry)
     if not count:
         return Trials(
-            None, f"the registry {registry} has no experiment {model}: give --trials, or its model.registry"
+            None, f"the registry {where} has no experiment {model}: give --trials, or its model.registry"
         )
-    return Trials(count, f"runs of the experiment {model} in {registry}")
+    return Trials(count, f"runs of the experiment {model} in {where}")

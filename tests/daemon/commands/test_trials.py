@@ -48,3 +48,13 @@ def test_a_registry_that_cannot_be_used_is_a_reason_and_no_failure(tmp_path: Pat
     found = trials(None, "mine", f"sqlite:///{tmp_path}/broken.db")
     assert found.count is None
     assert "cannot be used" in found.source
+
+
+@pytest.mark.parametrize("count", [3, None])
+def test_the_password_of_a_registry_is_not_told(monkeypatch: pytest.MonkeyPatch, count: int | None) -> None:
+    monkeypatch.setattr(MlflowStore, "count_runs", lambda _store, _name: count)
+    found = trials(None, "mine", "https://joe:hidden@models.example/registry")
+    assert found.count == count
+    assert "https://models.example/registry" in found.source
+    assert "joe" not in found.source
+    assert "hidden" not in found.source
