@@ -25,7 +25,7 @@ from daemon.commands._tape_models import TapeModels
 from daemon.commands._task_beside import beside
 from daemon.commands._version_figures import version_series
 from daemon.engine import Engine
-from daemon.errors import FeedError, PapertapeError
+from daemon.errors import FeedError, PapertapeError, TapeError
 from daemon.events import AnyEvent, BatchRecord, Instrument, ModelChanged, model_subject
 from daemon.labels.matured import Void, in_order
 from daemon.models.panel import PanelRows
@@ -87,17 +87,17 @@ class ModelWatch:
     def see(self, records: Sequence[BatchRecord]) -> None:
         """Log and count what became of changes of the model; a sink."""
         for record in records:
-            came = chain.swapped_in(record.events, record.refusals)
-            if came is not None:
+            refused = {refusal.subject: refusal.reason for refusal in record.refusals}
+            for event in (chain.read_event(e) for e in record.events if e.kind == ModelChanged.__name__):
+                if not isinstance(event, ModelChanged):
+                    continue
+                reason = refused.get(model_subject(event.version))
+                if reason is not None:
+                    self._refuse(event.version, reason)
+                    continue
                 self._results["swapped"] += 1
                 self._swapped_minute = record.minute
-                _log().info("model swapped", model=came.version, batch=record.batch)
-            for event in map(chain.read_event, record.events):
-                if isinstance(event, ModelChanged):
-                    subject = model_subject(event.version)
-                    for refusal in record.refusals:
-                        if refusal.subject == subject:
-                            self._refuse(event.version, refusal.reason)
+                _log().info("model swapped", model=event.version, batch=record.batch)
 
     def figures(self) -> Figures:
         """Return the figures of swaps and of the registry."""
@@ -128,8 +128,8 @@ class ModelWatch:
             version = await asyncio.to_thread(self._store.version_of, self.uri)
             if version != self._heeded:
                 await self._heed(version, submit)
-        except FeedError as error:
-            # Too many events wait for their minute; the next poll tries again.
+        except (FeedError, TapeError) as error:
+            # Too many events wait for their minute, or the tape's server is away; the next poll tries again.
             _log().warning("model waits", model=version, reason=str(error))
         except PapertapeError as error:
             self._failures += 1
@@ -137,10 +137,10 @@ class ModelWatch:
                 self._away = True
                 trades = self._engine.run.model.version
                 _log().warning("model registry away", model=self.uri, trades=trades, reason=str(error))
-        else:
-            if self._away:
-                self._away = False
-                _log().info("model registry back", model=self.uri)
+            return
+        if self._away:
+            self._away = False
+            _log().info("model registry back", model=self.uri)
 
     async def _heed(self, version: str, submit: Submit) -> None:
         try:

@@ -161,6 +161,23 @@ def test_where_too_many_events_wait_the_next_look_tries_again(tmp_path: Path) ->
     assert run.counts == (1, 0)
 
 
+def test_a_tape_that_is_away_is_no_fault_of_the_registry_and_the_next_look_tries_again(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "model"
+    put(folder, bundle(2))
+    run = Run(tmp_path, str(folder))
+    away = run.tape.rename(tmp_path / "away.tape")
+    with structlog.testing.capture_logs() as lines:
+        assert run.poll() == "1"
+    assert [line["event"] for line in lines] == ["model waits"]
+    assert run.watch.figures()["model_registry_reachable"][()] == 1.0
+    assert run.watch.figures()["model_registry_failures_total"][()] == 0.0
+    away.rename(run.tape)
+    assert run.poll() != "1"
+    assert run.counts == (1, 0)
+
+
 @pytest.mark.parametrize(("uri", "every_s"), [("models:/papertape/1", 0.01), ("model", 0.0)])
 async def test_a_version_by_its_number_is_not_watched_nor_anything_where_nobody_looks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, every_s: float
