@@ -308,9 +308,13 @@ class Engine:
             snapshot: Of this run, whose model is this engine's or in its library.
             history: The inputs up to the snapshot, oldest first, from so early that every window is full.
             instruments: Names at the history's beginning; default: those of the snapshot.
+
+        Raises:
+            TapeVersionError: The settings in force at the snapshot are of another version of papertape.
         """
         state: Mapping[str, Any] = snapshot.state
-        settings = self.run.settings.deciding_as(state["settings"])
+        whose = f"the tape's snapshot after batch {snapshot.batch}"
+        settings = self.run.settings.taken_up(state["settings"], whose)
         self._be_of(tuple(map(Instrument.from_fields, state.get("instruments", ()))))
         if state["model"] != self.run.model.version:
             self.run.swap(self.library[state["model"]], snapshot.minute, self.state.ordinal)

@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from daemon.bars.instruments import told_of
 from daemon.engine import Engine
-from daemon.errors import TapeMismatchError, TapeVersionError
+from daemon.errors import TapeMismatchError
 from daemon.events import SettingsChanged
 from daemon.settings import Settings, changes, in_words
 
@@ -21,14 +19,7 @@ def settings_of(reader: "TapeReader", here: Settings) -> Settings:
     Raises:
         TapeVersionError: They are of another version of papertape.
     """
-    try:
-        return here.deciding_as(reader.header()["settings"])
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise TapeVersionError(
-            f"the tape {reader.place} has settings that this papertape does not know "
-            f"({'.'.join(map(str, first['loc']))}: {first['msg']}); use the papertape that wrote it"
-        ) from error
+    return here.taken_up(reader.header()["settings"], f"the tape {reader.place}")
 
 
 def of_another_run(reader: "TapeReader", differing: Sequence[str]) -> TapeMismatchError:

@@ -183,3 +183,22 @@ class Settings(Section):
         rest = {name: getattr(self, name) for name in OUTSIDE}
         kept = {name: getattr(self.tape, name) for name in OUTSIDE_TAPE}
         return told.model_copy(update={**rest, "tape": told.tape.model_copy(update=kept)})
+
+    def taken_up(self, identity_json: str, whose: str) -> Self:
+        """Return what `deciding_as` does, of settings that a run is to go on under.
+
+        Args:
+            identity_json: As a tape keeps it.
+            whose: What they stand on, as an error names it.
+
+        Raises:
+            TapeVersionError: They are of another version of papertape; names the first that is not known.
+        """
+        try:
+            return self.deciding_as(identity_json)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise TapeVersionError(
+                f"{whose} has settings that this papertape does not know "
+                f"({'.'.join(map(str, first['loc']))}: {first['msg']}); use the papertape that wrote it"
+            ) from error

@@ -1,5 +1,6 @@
 """The engine: any chunking, any stop and start, events of every kind, always the same digests."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from functools import cache
@@ -10,6 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from daemon import chain, playback
+from daemon.errors import TapeVersionError
 from daemon.events import (
     AnyEvent,
     ArithmeticChanged,
@@ -175,6 +177,18 @@ def test_snapshots_come_where_they_are_due_and_equal_those_of_a_run_that_stops_t
     own = stopped.snapshot()
     assert own is not None
     assert encode_snapshot(own) == encode_snapshot(snapshots[1])
+
+
+def test_a_snapshot_under_settings_of_another_version_says_so() -> None:
+    engine = fresh_engine()
+    decided(engine, [traded(1)])
+    snapshot = engine.snapshot()
+    assert snapshot is not None
+    told = json.loads(str(snapshot.state["settings"]))
+    told["policy"]["mood"] = "bold"
+    newer = replace(snapshot, state={**snapshot.state, "settings": json.dumps(told)})
+    with pytest.raises(TapeVersionError, match=r"snapshot after batch 1 has .*policy\.mood.*that wrote it"):
+        fresh_engine().restore(newer, [])
 
 
 def test_a_tape_read_back_gives_the_same_inputs_and_digests(whole: list[BatchRecord]) -> None:
