@@ -1,8 +1,9 @@
 """Where model bundles live: MLflow's registry, or plain folders."""
 
+from adapters.registry.addresses import Address, address_of, demand_address, is_registered
 from adapters.registry.folder_store import FolderStore
 from adapters.registry.mlflow_speaking import shown
-from adapters.registry.mlflow_store import MlflowStore, is_registered
+from adapters.registry.mlflow_store import MlflowStore
 from daemon.ports import ModelStore
 
 
@@ -16,4 +17,13 @@ def open_store(uri: str, registry: str) -> ModelStore:
     return MlflowStore(registry) if is_registered(uri) else FolderStore(uri)
 
 
-__all__ = ["FolderStore", "MlflowStore", "is_registered", "open_store", "shown"]
+__all__ = [
+    "Address",
+    "FolderStore",
+    "MlflowStore",
+    "address_of",
+    "demand_address",
+    "is_registered",
+    "open_store",
+    "shown",
+]

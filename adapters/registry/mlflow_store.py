@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from adapters.registry.addresses import demand_address
 from adapters.registry.folder_store import demand_writable, read_folder, write_folder
 from adapters.registry.mlflow_aliases import back, listed, point, there_is, withdraw
 from adapters.registry.mlflow_speaking import failures_told, shown, speaking
@@ -31,14 +32,8 @@ BUNDLE: Final = "bundle"
 """Folder of the files among a run's artifacts."""
 
 PAGE_RUNS: Final = 1000
-_ADDRESS: Final = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[^/@]+)|/(?P<version>\d+))")
 _NOT_FOUND: Final = "RESOURCE_DOES_NOT_EXIST"
 _EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
-
-
-def is_registered(uri: str) -> bool:
-    """Return whether a model's address points into a registry, not at a folder."""
-    return uri.startswith("models:")
 
 
 class MlflowStore:
@@ -273,15 +268,11 @@ class MlflowStore:
     def _version(self, uri: str) -> "ModelVersion":
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 - see the module
 
-        parts = _ADDRESS.fullmatch(uri)
-        if parts is None:
-            raise ModelNotFoundError(
-                f"{uri!r} is no model's address: write models:/NAME@ALIAS, models:/NAME/VERSION, or a folder."
-            )
+        name, alias, version = demand_address(uri)
         try:
-            if parts["alias"] is not None:
-                return self._client.get_model_version_by_alias(parts["name"], parts["alias"])
-            return self._client.get_model_version(parts["name"], parts["version"])
+            if alias is not None:
+                return self._client.get_model_version_by_alias(name, alias)
+            return self._client.get_model_version(name, str(version))
         except MlflowException as error:
             # MLflow calls a missing alias an invalid value.
             if error.error_code not in {_NOT_FOUND, "INVALID_PARAMETER_VALUE"}:

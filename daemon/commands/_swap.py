@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from adapters.registry import is_registered, open_store
+from adapters.registry import address_of, open_store
 from adapters.tape.models import hashes_of
 from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
@@ -111,8 +111,9 @@ class ModelWatch:
         return {**found, **version_series(self._engine.run, self.challenger.figures)}
 
     async def _watch(self, submit: Submit) -> None:
-        if is_registered(self.uri) and "@" not in self.uri:
-            return  # a version by its number stays what it is
+        address = address_of(self.uri)
+        if address is not None and address.version is not None:
+            return  # it stays what it is
         slept_s = math.inf
         while True:
             every_s = self._engine.run.settings.model.watch_seconds

@@ -150,12 +150,20 @@ def dated(bundle: "Bundle") -> "Bundle":
 
 
 def place_of(settings: "Settings", name: str | None, alias: str | None) -> tuple[str, str | None]:
-    """Return the name and alias to register under: what was given, else those of model.uri."""
-    usual_name, _, usual_alias = settings.model.uri.removeprefix("models:/").partition("@")
-    if not settings.model.uri.startswith("models:/") or "/" in usual_name:
-        usual_name, usual_alias = settings.run.name, ""
-    # A name of one's own takes no alias unless it is given: it would be another model's.
-    return name or usual_name, alias or (None if name else usual_alias or None)
+    """Return the name and alias to register under: what was given, else those of model.uri.
+
+    Raises:
+        ModelNotFoundError: model.uri is asked for and is no address.
+    """
+    from adapters.registry import demand_address, is_registered
+
+    if name is not None:
+        return name, alias  # none unless it is given: that of model.uri would be another model's
+    uri = settings.model.uri
+    usual = demand_address(uri) if is_registered(uri) else None
+    if usual is None or usual.alias is None:
+        return settings.run.name, alias
+    return usual.name, alias or usual.alias
 
 
 def parameters_of(settings: "Settings", bundle: "Bundle") -> dict[str, str]:

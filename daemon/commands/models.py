@@ -87,8 +87,7 @@ def challenge(version: str | None, config_file: Path | None, name: str | None, *
         message = "name a VERSION, or give --clear"
         raise click.UsageError(message)
     model = _model(config_file, name)
-    watched = model.settings.model.challenger
-    alias = (watched or "").partition("@")[2] or CHALLENGER
+    alias = _watched_alias(model) or CHALLENGER
     if version is None:
         before = model.store.clear(model.name, alias)
         became = "was not set" if before is None else f"version {before}, cleared"
@@ -96,10 +95,20 @@ def challenge(version: str | None, config_file: Path | None, name: str | None, *
         return
     before = model.store.promote(model.name, alias, version)
     _tell_move(model, alias, before, version, "challenge --clear")
-    if watched is None:
+    watched = model.settings.model.challenger
+    if watched != f"models:/{model.name}@{alias}":
         click.echo(
-            f"model.challenger is null: set it to models:/{model.name}@{alias} for a daemon to heed it"
+            f"model.challenger is {watched or 'null'}: set it to models:/{model.name}@{alias} "
+            "for a daemon to heed it"
         )
+
+
+def _watched_alias(model: "_Model") -> str | None:
+    """Return the alias that model.challenger watches of this model; None if it watches another, or none."""
+    from adapters.registry import address_of
+
+    watched = address_of(model.settings.model.challenger or "")
+    return watched.alias if watched is not None and watched.name == model.name else None
 
 
 CHALLENGER = "challenger"
@@ -122,24 +131,24 @@ def _model(config_file: Path | None, name: str | None) -> _Model:
 
     Raises:
         UserError: The settings name a folder, which has no versions.
+        ModelNotFoundError: They name what is no address.
     """
     settings = open_settings(config_file)
-    from adapters.registry import MlflowStore, is_registered
+    from adapters.registry import MlflowStore, address_of, demand_address, is_registered
     from daemon.errors import UserError
 
     uri = settings.model.uri
-    usual, _, alias = uri.removeprefix("models:/").partition("@")
-    usual = usual.partition("/")[0]
-    if not is_registered(uri):
-        if name is None:
-            raise UserError(
-                f"model.uri is the folder {uri}, and a folder has no versions: a daemon on it takes what is "
-                "put there. For a registered model give --name, or models:/NAME@ALIAS as model.uri."
-            )
-        usual, alias = "", ""
-    name = name or usual
+    if name is None and not is_registered(uri):
+        raise UserError(
+            f"model.uri is the folder {uri}, and a folder has no versions: a daemon on it takes what is "
+            "put there. For a registered model give --name, or models:/NAME@ALIAS as model.uri."
+        )
+    name = name or demand_address(uri).name
+    usual = address_of(uri)
+    alias = usual.alias if usual is not None else None
     store = MlflowStore(settings.model.registry)
-    return _Model(store, settings, uri, name, alias or CHAMPION, trades=bool(alias) and name == usual)
+    trades = usual is not None and usual.alias is not None and usual.name == name
+    return _Model(store, settings, uri, name, alias or CHAMPION, trades)
 
 
 def _tell_move(model: _Model, alias: str, before: str | None, version: str, undo: str) -> None:

@@ -105,6 +105,39 @@ def test_a_challenger_is_named_and_cleared_and_what_trades_stays(desk: Desk) -> 
     assert desk.champion == "3"
 
 
+@pytest.mark.parametrize(
+    ("watched", "alias", "told_of"),
+    [
+        ("models:/{name}@rival", "rival", None),
+        ("models:/other@rival", "challenger", "model.challenger is models:/other@rival: set"),
+        ("runs/of@home", "challenger", "model.challenger is runs/of@home: set"),
+    ],
+)
+def test_the_alias_of_another_models_challenger_is_not_taken(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, watched: str, alias: str, told_of: str | None
+) -> None:
+    monkeypatch.setenv("PAPERTAPE_MODEL__CHALLENGER", watched.format(name=desk.name))
+    code, told = desk.types("challenge 1")
+    assert code == 0
+    assert f"models:/{desk.name}@{alias}: new -> version 1" in told
+    assert told_of in told if told_of else "model.challenger is" not in told
+    assert f"models:/{desk.name}@{alias}: version 1, cleared" in desk.types("challenge --clear")[1]
+
+
+def test_a_folder_with_an_at_sign_gives_no_alias(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPERTAPE_MODEL__URI", "models/of@home")
+    code, told = desk.types(f"promote 1 --name {desk.name}")
+    assert code == 0
+    assert f"models:/{desk.name}@champion: version 3 -> version 1" in told
+
+
+def test_what_is_no_address_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAPERTAPE_MODEL__URI", f"models:/{desk.name}")
+    code, told = desk.types("list")
+    assert code == 2
+    assert "is no model's address: write models:/NAME@ALIAS" in told
+
+
 @pytest.mark.parametrize("words", ["challenge", "challenge 1 --clear"])
 def test_a_challenge_needs_a_version_or_clear_and_not_both(desk: Desk, words: str) -> None:
     code, told = desk.types(words)

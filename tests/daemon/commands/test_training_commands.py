@@ -144,6 +144,7 @@ def test_bars_that_cannot_train_leave_with_2(folder: Path, capsys: pytest.Captur
         ("models:/papertape@champion", "mine", "best", ("mine", "best")),
         ("models:/papertape/3", None, None, ("run", None)),
         ("var/model", None, None, ("run", None)),
+        ("models/of@home", None, None, ("run", None)),
     ],
 )
 def test_a_model_goes_where_the_run_will_look_for_it(
