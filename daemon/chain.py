@@ -41,7 +41,7 @@ def genesis(
     """
     content = (
         sorted(header.items()),
-        [(i.name, i.quote, str(i.tick), str(i.lot), i.calendar) for i in instruments],
+        [instrument.to_text() for instrument in instruments],
         sorted(model_files.items()),
     )
     return _hash(_encoder.encode(content))

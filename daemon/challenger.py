@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from daemon import chain, playback
-from daemon.events import Backfill, BatchRecord, Minutes, UniverseChanged, decision_dtype
+from daemon.events import BLEND, Backfill, BatchRecord, Minutes, UniverseChanged, decision_dtype
 from daemon.inputs import Inputs
 from daemon.kernels import FloatArray, log
 from daemon.labels.pending import Pending
@@ -148,7 +148,7 @@ class Challenger:
         rows = np.concatenate(told)
         minute = np.repeat(np.arange(len(told)), [len(one) for one in told])
         who = rows["instrument"].astype(np.int64)
-        self._championed.store(ordinal, len(told), minute, who, log(np.maximum(rows["blend"], LEAST)))
+        self._championed.store(ordinal, len(told), minute, who, log(np.maximum(rows[BLEND], LEAST)))
         return self._championed.take(decided, instrument)
 
     def _apply(self, event: Backfill | UniverseChanged) -> None:

@@ -47,6 +47,10 @@ class Instrument:
         """Rebuild what `to_fields` returned."""
         return cls(*fields)
 
+    def to_text(self) -> tuple[str, str, str, str, str]:
+        """Return it as text: as the chain hashes it and a tape keeps it."""
+        return self.name, self.quote, str(self.tick), str(self.lot), self.calendar
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Minutes:
@@ -455,6 +459,10 @@ BAR_RECORD = np.dtype(
 """One bar, packed (61 bytes); `instrument` is its index among the run's sorted instruments."""
 
 
+BLEND = "blend"
+"""Name of the blend beside the experts', in figures and on the tape."""
+
+
 def decision_dtype(experts: Sequence[str]) -> np.dtype[np.void]:
     """Return the packed record of one scored instrument in one minute.
 
@@ -466,7 +474,7 @@ def decision_dtype(experts: Sequence[str]) -> np.dtype[np.void]:
         [
             ("instrument", "<u4"),
             *((name, "<f8", (3,)) for name in experts),
-            ("blend", "<f8", (3,)),
+            (BLEND, "<f8", (3,)),
             ("edge", "<f8"),
             ("sigma", "<f8"),
             ("target", "<f8"),

@@ -12,6 +12,7 @@ from daemon.beside import Beside
 from daemon.events import (
     BAR_FLAG_REFUSED,
     BAR_RECORD,
+    BLEND,
     BatchRecord,
     Book,
     Fill,
@@ -76,7 +77,7 @@ class DecisionRows:
         rows["instrument"] = gate.instrument[ready]
         for name, logp in zip(names, said.experts, strict=True):
             rows[name] = exp(logp)
-        rows["blend"] = gate.p[ready]
+        rows[BLEND] = gate.p[ready]
         rows["edge"] = gate.edge[ready]
         rows["sigma"] = gate.sigma[ready]
         rows["reason"] = screened.reason[ready]

@@ -38,10 +38,6 @@ class Lines:
         self._group: asyncio.TaskGroup | None = None
         self._running: dict[Line, asyncio.Task[None]] = {}
 
-    def __iter__(self) -> Iterator[Line]:
-        """Yield the lines."""
-        return iter(self._lines)
-
     def start(self, group: asyncio.TaskGroup) -> None:
         """Keep every line connected in this group, and those that come to be."""
         self._group, self._running = group, {}

@@ -55,10 +55,7 @@ def begin(
     _insert_checked(
         database,
         schema.instrument,
-        [
-            (place, 0, one.name, one.quote, str(one.tick), str(one.lot), one.calendar)
-            for place, one in enumerate(instruments)
-        ],
+        [(place, 0, *one.to_text()) for place, one in enumerate(instruments)],
     )
     keep(database, header["model_version"], files)
 

@@ -106,7 +106,7 @@ class GroupRows:
 
     def _instruments(self) -> Rows:
         for key, seq, one in self.joined:
-            row = (key, seq, one.name, one.quote, str(one.tick), str(one.lot), one.calendar)
+            row = (key, seq, *one.to_text())
             yield (*row, row_checksum("instrument", row))
 
 

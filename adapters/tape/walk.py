@@ -134,7 +134,7 @@ class Walk:
     def _join(self, seq: int, event: UniverseChanged) -> None:
         self._universe, fresh = self._universe.changed(event)
         for key, one in fresh.items():
-            self.joined[key] = (seq, one.name, one.quote, str(one.tick), str(one.lot), one.calendar)
+            self.joined[key] = (seq, *one.to_text())
 
     def _of_backfill(self, batch: StoredBatch, seq: int, event: Backfill) -> Iterator[Finding]:
         if not event.bars:

@@ -137,7 +137,7 @@ class Life:
 
     def to_bytes(self) -> bytes:
         """Return the state, less the days that were handed out."""
-        known = [(i.name, i.quote, str(i.tick), str(i.lot), i.calendar) for i in self._known.values()]
+        known = [instrument.to_text() for instrument in self._known.values()]
         return encode_plain(
             {
                 "names": self.names,
@@ -162,6 +162,7 @@ class Life:
             for name, quote, tick, lot, calendar in fields["known"]
         }
         self.names = tuple(fields["names"])
+        # A pruned tape of before says nothing of them: it has no others.
         self._experts = tuple(fields.get("experts", self._experts))
         self.coverage = Coverage([self._known[name] for name in self.names]).restored(fields["coverage"])
         self.account.restore(fields["account"])

@@ -2,7 +2,8 @@
 
 from daemon.challenger import SPEAKERS, ChallengerFigures
 from daemon.commands._expert_figures import Series, estimates
-from daemon.run_state import BLEND, RunState
+from daemon.events import BLEND
+from daemon.run_state import RunState
 from daemon.vitals.calibration import CalibrationFigures
 from daemon.vitals.skill import SkillFigures
 

@@ -11,13 +11,13 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from daemon.events import TradingMode, VitalChange, VitalState
+from daemon.events import BLEND, TradingMode, VitalChange, VitalState
 from daemon.kernels import BoolArray, IntArray
 from daemon.policy.trading_state import STRICTNESS
 from daemon.settings import AlarmSettings
 from daemon.vitals.edges import Edges
 from daemon.vitals.health import Health
-from daemon.vitals.judging import BLEND, Judgement, judgements
+from daemon.vitals.judging import Judgement, judgements
 from daemon.vitals.skill import Skill
 
 RETRAIN: Final = "retrain"

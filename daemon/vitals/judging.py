@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from daemon.events import BLEND
 from daemon.settings import AlarmSettings, ExpertAlarm, TradingAlarm
 from daemon.vitals.calibration import CalibrationFigures
 from daemon.vitals.changes import ChangeFigures
@@ -15,9 +16,6 @@ from daemon.vitals.forms import CALIBRATED
 from daemon.vitals.health import Health
 from daemon.vitals.intervals import Interval
 from daemon.vitals.skill import Skill
-
-BLEND: Final = "blend"
-"""The subject whose alarms change what is traded; those of experts change its weights."""
 
 _NAMED: Final = 3
 

@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from daemon.events import Minutes
+from daemon.events import BLEND, Minutes
 from daemon.kernels import FloatArray, IntArray
 from daemon.labels.labeller import Labeller, dense_sigma
 from daemon.labels.matured import N_CLASSES, Move
 from daemon.labels.pending import Pending
 from daemon.settings import LabelSettings
 
-BLEND = "blend"
 N_BINS = 200
 """Probabilities are counted in so many equal bins: fine enough for a ROC curve."""
 
