@@ -1,6 +1,6 @@
 """The decisions on a tape as polars frames; which experts have columns follows the models that traded."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -8,22 +8,13 @@ import numpy as np
 import polars as pl
 
 from adapters.tape.cells import read_bytes
-from adapters.tape.in_force import (
-    changes_of_model,
-    experts_in_force,
-    experts_of_versions,
-    models_in_force,
-)
-from adapters.tape.pages import after_events
+from adapters.tape.in_force import Models, Universes
 from adapters.tape.reader import TapeReader
-from adapters.tape.records import event_of
 from adapters.tape.slices import SLICE, TIME, Row, Schema, TapeTable, frames, integers, times
-from daemon.events import UniverseChanged, decision_dtype
+from daemon.events import BLEND, decision_dtype
 from daemon.kernels import FloatArray
 
 _SIDES: Final = ("down", "flat", "up")
-_BLEND: Final = "blend"
-_CHANGES: Final = "SELECT * FROM event WHERE kind = ? AND batch > 0 ORDER BY seq"
 _BYTES: Final = "SELECT coalesce(sum(length(decisions)), 0) FROM batch WHERE number >= ? AND number < ?"
 _NO_BATCH: Final = 2**62
 
@@ -34,11 +25,8 @@ def decisions_table(reader: TapeReader, reasons: Mapping[int, str]) -> TapeTable
     Every expert of any version of the model has its columns, in the order in which they came; NaN where one
     said nothing, or was not among the model's.
     """
-    experts = experts_in_force(reader)
-    every = (
-        *dict.fromkeys(name for names in experts_of_versions(reader).values() for name in names),
-        "blend",
-    )
+    models, universes = Models(reader), Universes(reader)
+    every = (*dict.fromkeys(name for names in models.experts.values() for name in names), BLEND)
     columns: Schema = {
         "batch": pl.Int64,
         "time": TIME,
@@ -48,16 +36,15 @@ def decisions_table(reader: TapeReader, reasons: Mapping[int, str]) -> TapeTable
         **dict.fromkeys(("edge", "sigma", "target"), pl.Float64),
         "reason": pl.String,
     }
-    universes, models = _universes(reader), models_in_force(reader)
 
     def frame(rows: list[Row]) -> pl.DataFrame:
         blobs = [
-            np.frombuffer(read_bytes(row[2], "batch.decisions"), decision_dtype(experts(row[0])))
+            np.frombuffer(read_bytes(row[2], "batch.decisions"), decision_dtype(models.experts_at(row[0])))
             for row in rows
         ]
         counts = [len(blob) for blob in blobs]
         places = [blob["instrument"].tolist() for blob in blobs]
-        names, versions = ([of(row[0]) for row in rows] for of in (universes, models))
+        names, versions = ([of(row[0]) for row in rows] for of in (universes.names_at, models.version_at))
         reason = np.concatenate([blob["reason"] for blob in blobs])
         data = {
             "batch": np.repeat(integers(rows, 0, "batch.number"), counts),
@@ -77,7 +64,7 @@ def decisions_table(reader: TapeReader, reasons: Mapping[int, str]) -> TapeTable
     statement = "SELECT number, minute, decisions FROM batch ORDER BY number"
     # A batch holds a row per instrument: the slice is that much shorter.
     n_batches = max(1, SLICE // max(1, len(reader.instruments())))
-    n_rows = _count_decisions(reader, experts)
+    n_rows = _count_decisions(reader, models)
     return TapeTable(columns, n_rows, frames(reader, statement, frame, n_batches))
 
 
@@ -90,24 +77,10 @@ def _said(blobs: Sequence[np.ndarray], name: str) -> FloatArray:
     return np.ascontiguousarray(np.concatenate(parts).T)
 
 
-def _count_decisions(reader: TapeReader, experts: Callable[[int], Sequence[str]]) -> int:
-    starts = [number for number, _ in changes_of_model(reader)]
+def _count_decisions(reader: TapeReader, models: Models) -> int:
+    starts = [number for number, _ in models.changes]
     total = 0
     for start, end in pairwise([*starts, _NO_BATCH]):
         ((n_bytes,),) = reader.fetch(_BYTES, (start, end))
-        total += int(n_bytes) // decision_dtype(experts(start)).itemsize
+        total += int(n_bytes) // decision_dtype(models.experts_at(start)).itemsize
     return total
-
-
-def _universes(reader: TapeReader) -> Callable[[int], Sequence[str]]:
-    """Return a function from ascending batch numbers to the instruments of that moment, in order."""
-    universe = reader.universe_after(0)
-    changes = [(row[1], event_of(row)) for row in reader.rows(_CHANGES, (UniverseChanged.__name__,))]
-
-    def names(number: int) -> Sequence[str]:
-        nonlocal universe
-        while changes and changes[0][0] <= number:
-            universe = after_events(universe, (changes.pop(0)[1],))
-        return universe.names
-
-    return names

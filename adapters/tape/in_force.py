@@ -1,70 +1,68 @@
-"""Which version of the model decided which batch: the header's, until an event brought in another.
+"""What was in force when a batch was decided: the version of the model, its experts, the instruments.
 
 A version's experts are the columns of its decisions.
 """
 
 import json
 from bisect import bisect_right
-from collections.abc import Callable
 from typing import Final
 
 from adapters.tape.reader import TapeReader
 from adapters.tape.records import event_of
+from adapters.tape.universe import Universe
 from daemon import chain
-from daemon.events import ModelChanged, model_subject
+from daemon.events import ModelChanged, UniverseChanged, model_subject
 
-_CHANGES: Final = "SELECT * FROM event WHERE kind = ? AND batch > ? ORDER BY seq"
+_CHANGES: Final = "SELECT * FROM event WHERE kind = ? AND batch > 0 ORDER BY seq"
 _REFUSED: Final = "SELECT count(*) FROM refusal WHERE batch = ? AND subject = ?"
 
 
-def changes_of_model(reader: TapeReader) -> list[tuple[int, str]]:
-    """Return (batch, version), ascending: from that batch on the version decided.
+class Models:
+    """The versions of the model that decided batches: the header's, until an event brought in another.
 
-    The first stands for all batches before the next; of a pruned tape it is the one that its oldest snapshot
-    names. Versions that were refused are not among them.
+    Of batches that were pruned it may know fewer versions than there were.
+
+    Attributes:
+        changes: (batch, version), ascending: from that batch on the version decided. Without those that were
+            refused.
+        experts: By version, in the order of the decisions' columns.
     """
-    pruned = reader.pruned()
-    if pruned is None:
-        found = [(0, reader.header()["model_version"])]
-    else:
-        found = [(0, str(reader.oldest_snapshot().state["model"]))]
-    for row in reader.rows(_CHANGES, (ModelChanged.__name__, pruned.batch if pruned else 0)):
-        event, number = chain.read_event(event_of(row)), int(row[1])
-        if isinstance(event, ModelChanged):
-            ((refused,),) = reader.fetch(_REFUSED, (number, model_subject(event.version)))
-            if not refused:
-                found.append((number, event.version))
-    return found
+
+    def __init__(self, reader: TapeReader) -> None:
+        header = reader.header()
+        first, experts = header["model_version"], tuple(json.loads(header["experts"]))
+        self.changes: list[tuple[int, str]] = [(0, first)]
+        self.experts: dict[str, tuple[str, ...]] = {first: experts}
+        for row in reader.rows(_CHANGES, (ModelChanged.__name__,)):
+            event, number = chain.read_event(event_of(row)), int(row[1])
+            if isinstance(event, ModelChanged):
+                # Refused ones leave the tape with the batch that says so.
+                ((refused,),) = reader.fetch(_REFUSED, (number, model_subject(event.version)))
+                if not refused:
+                    self.changes.append((number, event.version))
+                    self.experts[event.version] = event.experts or experts
+        self._starts = [number for number, _ in self.changes]
+
+    def version_at(self, number: int) -> str:
+        """Return the version that decided a batch."""
+        return self.changes[bisect_right(self._starts, number) - 1][1]
+
+    def experts_at(self, number: int) -> tuple[str, ...]:
+        """Return the experts whose words a batch's decisions hold."""
+        return self.experts[self.version_at(number)]
 
 
-def models_in_force(reader: TapeReader) -> Callable[[int], str]:
-    """Return a function from batch numbers to the version that decided them."""
-    changes = changes_of_model(reader)
-    starts = [number for number, _ in changes]
+class Universes:
+    """The instruments of any batch; read once for as long as they stay the same."""
 
-    def of(number: int) -> str:
-        return changes[bisect_right(starts, number) - 1][1]
+    def __init__(self, reader: TapeReader) -> None:
+        self._reader = reader
+        self._starts = [0, *(int(row[1]) for row in reader.rows(_CHANGES, (UniverseChanged.__name__,)))]
+        self._known: dict[int, Universe] = {}
 
-    return of
-
-
-def experts_in_force(reader: TapeReader) -> Callable[[int], tuple[str, ...]]:
-    """Return a function from batch numbers to the experts whose words their decisions hold, in order."""
-    version, experts = models_in_force(reader), experts_of_versions(reader)
-
-    def of(number: int) -> tuple[str, ...]:
-        return experts[version(number)]
-
-    return of
-
-
-def experts_of_versions(reader: TapeReader) -> dict[str, tuple[str, ...]]:
-    """Return the experts of every version of the model that the tape names, that of its header first."""
-    header = reader.header()
-    first = tuple(json.loads(header["experts"]))
-    found = {header["model_version"]: first}
-    for row in reader.rows(_CHANGES, (ModelChanged.__name__, 0)):
-        event = chain.read_event(event_of(row))
-        if isinstance(event, ModelChanged):
-            found[event.version] = event.experts or first
-    return found
+    def names_at(self, number: int) -> tuple[str, ...]:
+        """Return the names of a batch's instruments, in the order of their columns."""
+        since = self._starts[bisect_right(self._starts, number) - 1]
+        if since not in self._known:
+            self._known[since] = self._reader.universe_after(since)
+        return self._known[since].names

@@ -13,12 +13,11 @@ from sqlalchemy import Table
 
 from adapters.tape import schema
 from adapters.tape.cells import MalformedCellError, read_bytes, read_int
-from adapters.tape.in_force import experts_in_force
+from adapters.tape.in_force import Models, Universes
 from adapters.tape.reader import TapeReader
 from adapters.tape.records import PART_TABLES
 from adapters.tape.statements import between
-from adapters.tape.universe import Universe
-from daemon.events import Fill, Order, OrderEnd, UniverseChanged, decision_dtype
+from daemon.events import Fill, Order, OrderEnd, decision_dtype
 
 Spot = tuple[int, int]
 
@@ -34,7 +33,6 @@ SCANNED_BYTES: Final = 8_000_000
 
 _CODECS: Final = {part.table.name: part.codec for part in PART_TABLES}
 _BATCHES: Final = "SELECT number, minute, decisions FROM batch WHERE number <= ? ORDER BY number DESC LIMIT ?"
-_UNIVERSE_CHANGES: Final = "SELECT batch FROM event WHERE kind = ? ORDER BY seq"
 _BEFORE: Final = {
     "paper_order": "SELECT * FROM paper_order WHERE (batch, position) < (?, ?)",
     "fill": "SELECT * FROM fill WHERE (batch, position) < (?, ?)",
@@ -84,17 +82,17 @@ def newest_decisions(
 
     A page of one instrument may be empty and have a next one: so far it looked back.
     """
-    experts = experts_in_force(reader)
+    models = Models(reader)
     found: list[tuple[int, str, np.void]] = []
-    universes, scanned = _Universes(reader), 0
+    universes, scanned = Universes(reader), 0
     last = before[0] if before[1] else before[0] - 1
     cells = (last, SCANNED_BATCHES + 1)
     for at, (number, minute, content) in enumerate(reader.rows(_BATCHES, cells)):
         if at >= SCANNED_BATCHES or scanned > SCANNED_BYTES:
             return found, (_whole(reader, number, "batch.number") + 1, 0)
         scanned += len(content)
-        rows = _unpacked(reader, content, decision_dtype(experts(number)))
-        names = universes.names(number)
+        rows = _unpacked(reader, content, decision_dtype(models.experts_at(number)))
+        names = universes.names_at(number)
         first = before[1] if number == before[0] else len(rows)
         for position in range(min(first, len(rows)) - 1, -1, -1):
             name = names[int(rows[position]["instrument"])]
@@ -104,22 +102,6 @@ def newest_decisions(
                 return found, (number, position + 1)
             found.append((_whole(reader, minute, "batch.minute"), name, rows[position]))
     return found, None
-
-
-class _Universes:
-    """The instruments of any batch; read once for as long as they stay the same."""
-
-    def __init__(self, reader: TapeReader) -> None:
-        self._reader = reader
-        kind = (UniverseChanged.__name__,)
-        self._changes = [int(batch) for (batch,) in reader.rows(_UNIVERSE_CHANGES, kind)]
-        self._known: dict[int, Universe] = {}
-
-    def names(self, number: int) -> tuple[str, ...]:
-        since = max((batch for batch in self._changes if batch <= number), default=0)
-        if since not in self._known:
-            self._known[since] = self._reader.universe_after(since)
-        return self._known[since].names
 
 
 def _page(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from adapters.tape.in_force import changes_of_model
+from adapters.tape.in_force import Models
 from adapters.tape.reader import TapeReader
 
 _COUNTS = {
@@ -76,7 +76,7 @@ def overview(reader: TapeReader) -> Overview:
     header, instruments, universe = reader.header(), reader.instruments(), reader.universe_after(tip[0])
     ((first, last),) = reader.fetch(_RANGE, ())
     newest, pruned = reader.last_batch(), reader.pruned()
-    models = changes_of_model(reader)
+    models = Models(reader).changes
     return Overview(
         run=header.get("name", ""),
         model_version=models[-1][1],

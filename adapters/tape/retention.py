@@ -22,7 +22,7 @@ from adapters.tape.beginning import events_digest
 from adapters.tape.checksums import row_checksum
 from adapters.tape.pruned import Pruned, kept_events
 from adapters.tape.reader import TapeReader
-from adapters.tape.records import PART_TABLES
+from adapters.tape.records import PART_TABLES, event_of
 from adapters.tape.writer import TapeWriter
 from daemon import chain
 from daemon.events import (
@@ -32,6 +32,7 @@ from daemon.events import (
     ModelChanged,
     SettingsChanged,
     UniverseChanged,
+    model_subject,
 )
 
 STEP_BARS: Final = 8_192
@@ -40,6 +41,7 @@ STEP_BARS: Final = 8_192
 _KEPT_KINDS: Final = (UniverseChanged, SettingsChanged, ModelChanged, ArithmeticChanged)
 """Of the first and third every event stays, of the others the newest."""
 
+_MODELS: Final = "SELECT * FROM event WHERE kind = ?"
 _NEWEST_ONLY: Final = (SettingsChanged, ArithmeticChanged)
 
 
@@ -189,6 +191,7 @@ class Pruner:
             for event in record.events:
                 if event.kind == Backfill.__name__:
                     self._delete_backfilled(event.seq, chain.read_event(event))
+            self._delete_refused(record)
         for table in (schema.revision, schema.arrival):
             self._database.change(f"DELETE FROM {table.name} WHERE minute <= ?", (last.minute,))  # noqa: S608 - as above
         self._delete_events(*span)
@@ -200,6 +203,24 @@ class Pruner:
                 "DELETE FROM bar WHERE minute BETWEEN ? AND ? AND seq = ?",
                 (event.bars[0][0], event.bars[-1][0], seq),
             )
+
+    def _delete_refused(self, record: BatchRecord) -> None:
+        """Take away models that were refused: with the batch goes what tells them from those that came."""
+        subjects = {refusal.subject for refusal in record.refusals}
+        for at in record.events:
+            event = chain.read_event(at)
+            if isinstance(event, ModelChanged) and model_subject(event.version) in subjects:
+                self._database.change("DELETE FROM event WHERE seq = ?", (at.seq,))
+                # Not streamed: it must see that this one is gone.
+                rows = self._reader.fetch(_MODELS, (ModelChanged.__name__,))
+                named = (chain.read_event(event_of(row)) for row in rows)
+                versions = {other.version for other in named if isinstance(other, ModelChanged)}
+                if event.version not in {*versions, self._reader.header()["model_version"]}:
+                    self._delete_version(event.version)
+
+    def _delete_version(self, version: str) -> None:
+        self._database.change("DELETE FROM model_version WHERE version = ?", (version,))
+        self._database.change("DELETE FROM model_file WHERE hash NOT IN (SELECT hash FROM model_version)", ())
 
     def _delete_events(self, first: int, last: int) -> None:
         kinds = tuple(kind.__name__ for kind in _KEPT_KINDS)
@@ -220,13 +241,13 @@ class Pruner:
                 )
 
     def _forget_models(self, pruned: Pruned) -> None:
-        """Take away the models that neither the oldest snapshot nor anything after it names."""
+        """Take away the models that decided none of the batches that stay."""
         old = [event for event in kept_events(self._reader, pruned.batch) if event.kind == "ModelChanged"]
-        gone = {event.version for event in map(chain.read_event, old) if isinstance(event, ModelChanged)}
+        versions = [event.version for event in map(chain.read_event, old) if isinstance(event, ModelChanged)]
+        # The last of them decided the first batch that stays.
+        gone = set(versions[:-1]) - {*versions[-1:], self._reader.header()["model_version"]}
         if not gone:
             return
-        gone.discard(str(self._reader.oldest_snapshot().state["model"]))
-        gone.discard(self._reader.header()["model_version"])
         for record in self._reader.events_of(ModelChanged.__name__):
             event = chain.read_event(record)
             if record not in old and isinstance(event, ModelChanged):
@@ -236,8 +257,7 @@ class Pruner:
             if isinstance(event, ModelChanged) and event.version in gone:
                 self._database.change("DELETE FROM event WHERE seq = ?", (record.seq,))
         for version in gone:
-            self._database.change("DELETE FROM model_version WHERE version = ?", (version,))
-        self._database.change("DELETE FROM model_file WHERE hash NOT IN (SELECT hash FROM model_version)", ())
+            self._delete_version(version)
         self._write(replace(pruned, events=events_digest(kept_events(self._reader, pruned.batch))))
 
     def _write(self, pruned: Pruned) -> None:

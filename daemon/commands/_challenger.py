@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from adapters.registry import open_store
-from adapters.tape.in_force import experts_in_force
+from adapters.tape.in_force import Models
 from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from daemon.challenger import Challenger, ChallengerFigures
@@ -134,7 +134,7 @@ class ChallengerWatch:
         rows = 2 * max(model.plan.warmup_bars, model.plan.history_rows)
         inputs, names = history_until(reader, reader.instruments(), self._batch, minute, rows)
         comparable = model.bundle.labels == champion.bundle.labels
-        experts = experts_in_force(reader)(self._batch)
+        experts = Models(reader).experts_at(self._batch)
         challenger = Challenger(model, self._engine.run.settings, names, experts, comparable=comparable)
         challenger.warm(inputs)
         return challenger

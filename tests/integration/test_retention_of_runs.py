@@ -119,9 +119,11 @@ def test_a_long_run_stays_within_its_size_and_its_report_is_of_the_whole_life(
     assert f'"minutes": {N_MINUTES}' in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("n_before", [100, 750], ids=["gone", "before the oldest snapshot"])
 def test_a_run_that_changed_is_reproduced_after_its_changes_have_left_its_tape(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], n_before: int
 ) -> None:
+    """Its model changes so late: in a batch that leaves, or in one that windows look back on."""
     place, market = tmp_path / "run.tape", runs.market()
     names = tuple(instrument.name for instrument in market.instruments)
     other = narrow(runs.bundle(2))
@@ -135,13 +137,16 @@ def test_a_run_that_changed_is_reproduced_after_its_changes_have_left_its_tape(
             for name, cells in ((name, getattr(minutes, name)) for name in Minutes.__slots__)
         }
     )
+    swap = ModelChanged(version="2", files=hashes, experts=NARROW)
     inputs: list[AnyEvent | Minutes] = [
         minutes[:100],
-        ModelChanged(version="2", files=hashes, experts=NARROW),
+        *([swap] if n_before == 100 else []),
         SettingsChanged(settings_json=dearer.identity_json()),
         minutes[100:200],
         UniverseChanged(removed=(names[1],)),
-        fewer[200:],
+        fewer[200:750],
+        *([swap] if n_before == 750 else []),
+        fewer[750:],
     ]
     with TapeWriter(place) as tape, ThreadPoolExecutor(1) as trees:
         engine = begun(tape, market)
@@ -163,7 +168,7 @@ def test_a_run_that_changed_is_reproduced_after_its_changes_have_left_its_tape(
     with TapeReader(place) as reader:
         pruned = reader.pruned()
         assert pruned is not None
-        assert pruned.batch > 400, "all of the changes are gone"
+        assert 400 < pruned.batch < 750 < reader.oldest_snapshot().batch
     assert main(["report", str(place), "--json", "--trials", "1"]) == 0
     after = json.loads(capsys.readouterr().out)
     for name in ("run", "trades", "instruments", "positions", "days", "bars"):
@@ -174,7 +179,9 @@ def test_a_run_that_changed_is_reproduced_after_its_changes_have_left_its_tape(
     assert main(["tape", "export", str(place), "--out", str(tmp_path)]) == 0
     decisions = pl.read_parquet(tmp_path / "decisions.parquet")
     assert decisions.height == (len(minutes) - pruned.batch) * len(fewer.close[0])
-    assert decisions["online_up"].is_nan().all()
+    told = dict(decisions.select("batch", "model").unique().iter_rows())
+    assert told == {n: "1" if n <= n_before else "2" for n in range(pruned.batch + 1, len(minutes) + 1)}
+    assert (decisions["online_up"].is_nan() == (decisions["batch"] > n_before)).all()
     assert not decisions["trees_up"].is_nan().any()
 
 

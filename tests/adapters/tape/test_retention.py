@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from adapters.tape import schema
+from adapters.tape.in_force import Models
 from adapters.tape.intact import check_intact
 from adapters.tape.limits import Limits, goal_of
 from adapters.tape.place import Place
@@ -22,8 +23,10 @@ from daemon.events import (
     BatchRecord,
     EventRecord,
     ModelChanged,
+    Refusal,
     SettingsChanged,
     UniverseChanged,
+    model_subject,
 )
 from tests.adapters.tape import samples
 from tests.adapters.tape.homes import Home
@@ -183,8 +186,8 @@ def test_the_goal_is_the_oldest_snapshot_that_keeps_to_the_limits(place: Place) 
 
 def test_a_model_that_nothing_names_any_more_leaves_and_may_come_back(home: Home) -> None:
     place = home.place()
-    bundles = {name: {"trees.txt": name.encode(), "edge.json": b"{}"} for name in ("8", "9")}
-    brought = {3: "8", 6: "9", 30: "8"}
+    bundles = {name: {"trees.txt": name.encode(), "edge.json": b"{}"} for name in ("5", "8", "9")}
+    brought = {3: "8", 6: "9", 9: "5", 30: "8"}
     with TapeWriter(place) as writer:
         previous = samples.begin(writer)
         records: list[BatchRecord] = []
@@ -195,14 +198,24 @@ def test_a_model_that_nothing_names_any_more_leaves_and_may_come_back(home: Home
                 for name, content in bundles.get(version or "", {}).items()
             }
             event = (ModelChanged(version=version, files=files),) if version else ()
-            records.append(chain.sealed(previous, changed(record, *event) if event else record))
+            made = changed(record, *event) if event else record
+            if version == "5":
+                refusal = Refusal(minute=record.minute, subject=model_subject("5"), reason="other features")
+                made = msgspec.structs.replace(made, refusals=(*made.refusals, refusal))
+            records.append(chain.sealed(previous, made))
             previous = records[-1].digest
         for group, trading in ((records[:20], "9"), (records[20:], "8")):
             snapshot = replace(samples.snapshot(group[-1]), state={"model": trading})
             writer.append(group, snapshot, models=bundles)
+    with TapeReader(place) as reader:
+        first = reader.header()["model_version"]
+        assert reader.model_files("5") == bundles["5"]
+        assert Models(reader).changes == [(0, first), (3, "8"), (6, "9"), (30, "8")]
     for reader in steps(place, Goal(20, 12)):
         assert list(check_intact(reader)) == []
+        assert [Models(reader).version_at(number) for number in range(13, 41)] == ["9"] * 17 + ["8"] * 11
     with TapeReader(place) as reader:
+        assert reader.model_files("5") == {}, "it was refused, and the batch that said so is gone"
         assert reader.model_files("9") == bundles["9"], "it trades after the oldest snapshot"
         assert reader.model_files("8") == bundles["8"], "a batch that stays brings it back"
     for reader in steps(place, Goal(40, 35)):
