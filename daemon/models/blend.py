@@ -114,7 +114,7 @@ class BayesBlend:
         """Put stored weights in place, by name, and return itself.
 
         Experts that the stored state did not have enter with their start weight's share; those that are gone
-        leave.
+        leave. Where nobody stays, or those have no weight, all begin anew.
         """
         stored = dict(zip(fields["experts"], fields["weights"], strict=True))
         if tuple(fields["experts"]) == self._experts:
@@ -123,7 +123,7 @@ class BayesBlend:
             entering = [self._share * start for start in self._start]
             weights = [stored.get(name, enter) for name, enter in zip(self._experts, entering, strict=True)]
             total = math.fsum(weights)
-            self._weights = [weight / total for weight in weights]
+            self._weights = [weight / total for weight in weights] if total > 0.0 else list(self._start)
         return self
 
     def _after(self, losses: list[float]) -> list[float]:

@@ -204,7 +204,8 @@ class Panel:
         for name, (learner, columns) in self._learners.items():
             old = before._learners.get(name)
             if old is not None and old[0].features == learner.features:
-                self._learners[name] = (old[0], columns)
+                # What was learned goes on; how it learns is the new version's, as after a restart.
+                self._learners[name] = (learner.restored(old[0].to_fields()), columns)
                 self._inputs[name] = before._inputs[name]
         self._blend = self._blend.restored(before._blend.to_fields())
         self.left = self._leavers(before.left, before.names, self.names, ordinal)

@@ -172,3 +172,14 @@ def test_after_a_change_of_experts_those_who_stay_keep_their_proportions_and_a_n
     assert fields["weights"][0] / fields["weights"][1] == pytest.approx(2.0)
     assert fields["weights"][2] == pytest.approx(0.01 / 3 / (0.9 + 0.01 / 3))
     assert sum(fields["weights"]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("experts", "weights"), [(("signals", "other"), [0.6, 0.3, 0.1]), (("trees", "signals"), [0.0, 0.0, 1.0])]
+)
+def test_where_nobody_stays_and_nobody_enters_with_a_share_all_begin_anew(
+    experts: tuple[str, str], weights: list[float]
+) -> None:
+    new = BayesBlend(BlendSettings(share=0.0), experts, 60)
+    fields: Any = new.restored({"experts": list(NAMES), "weights": weights}).to_fields()
+    assert fields["weights"] == [0.5, 0.5]
