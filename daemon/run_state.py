@@ -7,7 +7,7 @@ import numpy as np
 
 from daemon.bars.coverage import Coverage
 from daemon.bars.sessions import minutes_per_year
-from daemon.events import Instrument, StateChange, VitalChange
+from daemon.events import BLEND, Instrument, StateChange, VitalChange
 from daemon.kernels import IntArray
 from daemon.policy.costs import RoundTripCosts
 from daemon.policy.funnel import Funnel
@@ -29,9 +29,6 @@ from daemon.vitals.groups import Groups, Judging
 from daemon.vitals.health import Health
 from daemon.vitals.skill import Skill
 from daemon.vitals.trades import Trades
-
-BLEND = "blend"
-"""Name of the blend beside the experts', in figures and on the tape."""
 
 
 class RunState:
@@ -106,9 +103,14 @@ class RunState:
         """What the panel has said of labels that mature (`Said.judged`), in the order of columns."""
         panel = self.panel
         return (
-            *forms_of((*panel.names, BLEND), panel.calibrated),
+            *self._series,
             *forms_of(panel.left, panel.left_calibrated),
         )
+
+    @property
+    def _series(self) -> Series:
+        """What the model that trades is judged on."""
+        return forms_of((*self.panel.names, BLEND), self.panel.calibrated)
 
     def reconfigure(self, settings: Settings) -> None:
         """Go on under other hot settings; the caller has checked that nothing else differs."""
@@ -118,7 +120,7 @@ class RunState:
         self.policy.reconfigure(settings.policy, self.model.horizon_minutes, self.sizer)
         self.desk.reconfigure(settings.costs, settings.universe)
         self.trading.reconfigure(settings.risk)
-        self.groups = self.groups.reconfigured(settings)
+        self.groups = self.groups.reconfigured(settings, self.skill.since)
 
     def judge(self, minute: int) -> tuple[tuple[VitalChange, ...], tuple[StateChange, ...]]:
         """Hold the vitals after `minute` against their bounds; what follows holds from the next minute on."""
@@ -154,9 +156,8 @@ class RunState:
         """
         self.model = model.of(self.names)
         self.panel = model.panel(len(self.instruments)).succeeding(self.panel, ordinal)
-        series = forms_of((*self.panel.names, BLEND), self.panel.calibrated)
         for vitals in (self.skill, self.health, self.groups):
-            vitals.begin(model.version, ordinal, series)
+            vitals.begin(model.version, ordinal, self._series)
         self.edges.begin(model.version, ordinal)
         self.health.against(model.bundle.psi, self.names)
         ended = self.alarms.end_all(minute, f"model {model.version} trades")
@@ -178,7 +179,7 @@ class RunState:
         self.last_trips.regroup(index)
         self.skill = self.skill.regrouped(index)
         self.edges = self.edges.regrouped(index)
-        self.groups = self.groups.regrouped(index, self.names)
+        self.groups = self.groups.regrouped(index, self.names, self.skill.since)
         self.health.against(self.model.bundle.psi, self.names)
 
     def to_fields(self) -> dict[str, object]:
@@ -226,7 +227,7 @@ class RunState:
 
     def _new_skill(self) -> Skill:
         return Skill(
-            (*self.model.bundle.experts, BLEND),
+            (*self.panel.names, BLEND),
             len(self.instruments),
             self.model.horizon_minutes,
             self.model.labeller.span,
@@ -239,7 +240,7 @@ class RunState:
     def _new_health(self) -> Health:
         vitals = self.settings.vitals
         return Health(
-            (*self.model.bundle.experts, BLEND),
+            (*self.panel.names, BLEND),
             self.model.plan.names,
             self.model.horizon_minutes,
             vitals.window_minutes,
@@ -251,7 +252,7 @@ class RunState:
 
     def _new_groups(self) -> Groups:
         judging = Judging(
-            (*self.model.bundle.experts, BLEND),
+            (*self.panel.names, BLEND),
             self.model.horizon_minutes,
             self.model.labeller.span,
             self.settings.vitals.window_minutes,

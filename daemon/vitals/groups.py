@@ -21,7 +21,7 @@ from daemon.vitals.calibration import Calibration, CalibrationFigures
 from daemon.vitals.edges import EdgeFigures, Edges
 from daemon.vitals.forms import Series, columns_of, forms_of, traded_of
 from daemon.vitals.skill import Skill, SkillFigures
-from daemon.vitals.terms import Terms
+from daemon.vitals.terms import ALWAYS, Terms
 from daemon.vitals.trades import TradeFigures, Trades
 
 
@@ -188,10 +188,15 @@ class Groups:
             for name, group in self._groups.items()
         )
 
-    def regrouped(self, index: IntArray, instruments: Sequence[str]) -> Self:
+    def regrouped(self, index: IntArray, instruments: Sequence[str], since: int) -> Self:
         """Go on with other instruments: column j is the old column index[j], or a new one for -1.
 
         A group without instruments is gone; should one come back, it begins anew.
+
+        Args:
+            index: (n_instruments,) old columns.
+            instruments: Names, in the order of every column.
+            since: Ordinal from which the version in force has decided.
         """
         self._instruments = tuple(instruments)
         before, self._groups = self._groups, {}
@@ -201,17 +206,22 @@ class Groups:
                 old = np.where(index >= 0, before[name].column[index], -1)
                 self._groups[name] = before[name].regrouped(column, old[column >= 0])
             else:
-                self._groups[name] = _Group(self._judging, column)
+                self._groups[name] = _Group(self._judging, column, since)
         return self
 
-    def reconfigured(self, settings: Settings) -> Self:
-        """Go on under other settings; a group that is not of the same instruments begins anew."""
+    def reconfigured(self, settings: Settings, since: int) -> Self:
+        """Go on under other settings; a group that is not of the same instruments begins anew.
+
+        Args:
+            settings: For the groups.
+            since: Ordinal from which the version in force has decided.
+        """
         self._settings = settings
         before, self._groups = self._groups, {}
         for name, members in members_of(settings, self._instruments).items():
             column = self._columns(members)
             same = name in before and np.array_equal(before[name].column, column)
-            self._groups[name] = before[name] if same else _Group(self._judging, column)
+            self._groups[name] = before[name] if same else _Group(self._judging, column, since)
         return self
 
     def to_fields(self) -> dict[str, object]:
@@ -228,7 +238,7 @@ class Groups:
 class _Group:
     """The vitals of one group, whose instruments have columns of their own in the order of the run's."""
 
-    def __init__(self, judging: Judging, column: IntArray) -> None:
+    def __init__(self, judging: Judging, column: IntArray, since: int = ALWAYS) -> None:
         self.column = column
         width, by = int(np.count_nonzero(column >= 0)), judging
         self.skill = Skill(
@@ -241,10 +251,15 @@ class _Group:
             version=by.version,
         )
         self.calibration = Terms(
-            lambda series: Calibration(series, by.window_minutes), by.version, forms_of(by.names, ())
+            lambda series: Calibration(series, by.window_minutes),
+            by.version,
+            forms_of(by.names, ()),
         )
         self.trades = Trades(by.horizon_minutes, by.window_minutes)
         self.edges = Edges(by.span, width, by.horizon_minutes, by.window_minutes, by.version)
+        if since != ALWAYS:
+            self.skill.ignore_before(since)
+            self.calibration.ignore_before(since)
 
     def labels(self, matured: Matured) -> tuple[Matured, BoolArray]:
         """Return the group's labels in its own columns, and which of all they are."""

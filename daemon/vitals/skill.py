@@ -86,11 +86,12 @@ class Skill:
         version: str = "",
     ) -> None:
         self._baselines = Baselines(span, n_instruments, prior)
+        self._n_instruments = n_instruments
 
         def make(series: Series) -> _Tracks:
             speakers = [name for name, _ in series]
             live, catch_up = (
-                Track(speakers, n_instruments, horizon_minutes, window_minutes) for _ in range(2)
+                Track(speakers, self._n_instruments, horizon_minutes, window_minutes) for _ in range(2)
             )
             return _Tracks(series, live, catch_up)
 
@@ -100,6 +101,15 @@ class Skill:
     def series(self) -> Series:
         """What is judged of the version in force."""
         return self._tracks.now.series
+
+    @property
+    def since(self) -> int:
+        """Ordinal from which the version in force has decided; `ALWAYS` (`terms`) if there was no other."""
+        return self._tracks.since
+
+    def ignore_before(self, ordinal: int) -> None:
+        """Judge nothing that was decided before a minute."""
+        self._tracks.ignore_before(ordinal)
 
     def begin(self, version: str, ordinal: int, series: Series) -> None:
         """Judge another version of the model from a minute on; the baselines need none and go on."""
@@ -166,9 +176,11 @@ class Skill:
     def regrouped(self, index: IntArray) -> "Skill":
         """Return the same for another universe: `index[j]` is the old column, or -1 for a new instrument.
 
-        Whether the information coefficient is taken across instruments or over time stays as it began.
+        Whether a version's information coefficient is taken across instruments or over time stays as it
+        began.
         """
         self._baselines = self._baselines.regrouped(index)
+        self._n_instruments = len(index)
         return self
 
     def to_fields(self) -> dict[str, object]:

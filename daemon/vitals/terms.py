@@ -45,7 +45,12 @@ class Terms(Generic[Kept]):
         series: What is judged of it.
     """
 
-    def __init__(self, make: Callable[[Series], Kept], version: str, series: Series = ()) -> None:
+    def __init__(
+        self,
+        make: Callable[[Series], Kept],
+        version: str,
+        series: Series = (),
+    ) -> None:
         self._make = make
         self._series: dict[str, Series] = {version: series}
         self._kept: dict[str, Kept] = {version: make(series)}
@@ -55,6 +60,15 @@ class Terms(Generic[Kept]):
     def now(self) -> Kept:
         """Of the version in force."""
         return next(reversed(self._kept.values()))
+
+    @property
+    def since(self) -> int:
+        """Ordinal from which the version in force has decided; `ALWAYS` if there was no other."""
+        return self._terms[-1][0]
+
+    def ignore_before(self, ordinal: int) -> None:
+        """Let what was decided before a minute be of nobody: another version decided it, unheard here."""
+        self._terms = [(ordinal, self._terms[-1][1])]
 
     def past(self) -> dict[str, Kept]:
         """Return those of versions that were in force before, the latest first."""
@@ -69,13 +83,18 @@ class Terms(Generic[Kept]):
             del self._kept[gone], self._series[gone]
         self._terms = [*self._terms, (ordinal, version)][-MOST_TERMS:]
 
+    @property
+    def _is_alone(self) -> bool:
+        """Whether every decision there ever was is of the version in force."""
+        return len(self._terms) == 1 and self._terms[0][0] == ALWAYS
+
     def shares(self, decided: IntArray) -> Iterator[tuple[Kept, BoolArray]]:
         """Yield each version's vitals with (n_labels,) which of the labels are its own.
 
         Args:
             decided: (n_labels,) ordinals of the minutes that were decided.
         """
-        if len(self._terms) == 1:
+        if self._is_alone:
             yield self.now, np.ones(len(decided), dtype=np.bool_)
             return
         starts = np.array([start for start, _ in self._terms], dtype=np.int64)
@@ -87,7 +106,7 @@ class Terms(Generic[Kept]):
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data; that of the version in force alone, if there was no other."""
         fields = self.now.to_fields()
-        if len(self._terms) == 1:
+        if self._is_alone:
             return fields
         past = [
             [version, kept.to_fields(), [list(one) for one in self._series[version]]]

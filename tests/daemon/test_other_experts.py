@@ -1,5 +1,6 @@
 """Swaps to other experts: who stays goes on, who is new enters with the share, who left is judged."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -12,12 +13,15 @@ from daemon import chain, playback
 from daemon.challenger import Challenger
 from daemon.engine import Engine
 from daemon.errors import SettingsError
-from daemon.events import BatchRecord, Minutes, ModelChanged, decision_dtype
+from daemon.events import BatchRecord, Minutes, ModelChanged, SettingsChanged, decision_dtype
+from daemon.models.bundle import Bundle
+from daemon.models.online import OnlineLearner
 from daemon.run_model import RunModel, assemble
 from daemon.settings import Settings
 from daemon.snapshot import decode_snapshot, encode_snapshot
-from daemon.vitals.forms import CALIBRATED, RAW
+from daemon.vitals.forms import CALIBRATED, RAW, forms_of
 from daemon.vitals.outcomes import Outcomes
+from daemon.vitals.skill import Skill
 from tests.other_experts import NARROW, narrow
 from tests.runs import SETTINGS, bundle, cut, decided, first_traded, fresh_engine, market, model, traded
 
@@ -256,3 +260,71 @@ def test_outcomes_of_an_expert_that_enters_are_counted_from_then_on() -> None:
     again.restore(outcomes.to_fields(), len(NAMES))
     np.testing.assert_equal(again.to_fields(), outcomes.to_fields())
     assert [figures.name for figures in again.figures()] == list(heard)
+
+
+def quicker(wide: Bundle) -> Bundle:
+    """The same bundle, whose learner learns ten times as fast from now on."""
+    told = json.loads(wide.settings_json)
+    told["experts"]["online"]["learning_rate"] *= 10
+    return replace(wide, settings_json=json.dumps(told))
+
+
+@pytest.mark.parametrize("stop", [AWAY + 10, BACK + 1, BACK + 60])
+def test_a_learner_learns_as_its_version_says_whether_the_run_was_started_again_or_not(stop: int) -> None:
+    def engine() -> Engine:
+        made = warm_engine()
+        made.library["2"] = assemble("2", quicker(bundle(1)), SETTINGS, NAMES)
+        return made
+
+    records = decided(engine(), inputs())[0]
+    before = engine()
+    first = decided(before, inputs(last=stop))[0]
+    snapshot = before.snapshot()
+    assert snapshot is not None
+    after = engine()
+    start = first_traded()
+    history = [
+        *market().blocks(start - 600, start - 1, 97),
+        *(one for one in playback.inputs(first, NAMES, 64) if isinstance(one, Minutes)),
+    ]
+    after.restore(snapshot, history)
+    assert digests(decided(after, inputs(first=stop))[0]) == digests(records[stop:])
+    assert digests(records) != digests(played()[1])
+
+
+def test_a_learner_that_stays_keeps_what_it_learned_and_goes_on_as_the_new_version_says() -> None:
+    engine = warm_engine()
+    engine.library["2"] = assemble("2", quicker(bundle(1)), SETTINGS, NAMES)
+    decided(engine, [traded(N)[:AWAY]])
+    learned: Any = engine.run.panel.to_fields()["learners"]
+    engine.apply(ModelChanged(version="2", files={}, experts=WIDE))
+    kept: Any = engine.run.panel.to_fields()["learners"]
+    np.testing.assert_equal(kept["online"], learned["online"])
+    learner, _ = engine.run.panel._learners["online"]
+    assert isinstance(learner, OnlineLearner)
+    assert learner._settings.learning_rate == 10 * SETTINGS.experts.online.learning_rate
+
+
+def test_a_group_that_begins_after_a_swap_is_judged_on_the_new_version_alone() -> None:
+    grouped = SETTINGS.model_copy(
+        update={"vitals": SETTINGS.vitals.model_copy(update={"groups": {"some": NAMES[:2]}})}
+    )
+    engine = warm_engine()
+    minutes = traded(N)
+    decided(engine, [minutes[:AWAY], events()[AWAY], minutes[AWAY : AWAY + 3]])
+    decided(engine, [SettingsChanged(settings_json=grouped.identity_json()), minutes[AWAY + 3 : BACK]])
+    (some,) = engine.run.groups.figures()
+    # Nobody wrote down what was said of labels that matured before the group began: it waits in the panel.
+    assert {f.rows for f in some.skill} == {(BACK - AWAY - HORIZON - 1) * 2}
+    assert {f.rows for f in some.calibration} == {(BACK - AWAY - HORIZON - 1) * 2}
+    assert [f.name for f in some.skill] == [*NARROW, "blend"]
+
+
+def test_the_rank_of_a_version_is_taken_over_the_universe_that_it_begins_with() -> None:
+    few, many = (Skill(("trees", "blend"), n, HORIZON, 30, 1_440, version="1") for n in (3, 30))
+    many.regrouped(np.arange(3))
+    for skill in (few, many):
+        skill.begin("2", 100, forms_of(("trees", "blend"), ()))
+    across = [skill._tracks.now.live._ic._across for skill in (few, many)]
+    assert across == [False, False]
+    assert [kept.live._ic._across for kept in many._tracks.past().values()] == [True]

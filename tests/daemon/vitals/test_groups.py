@@ -21,6 +21,7 @@ from daemon.vitals.forms import forms_of
 from daemon.vitals.group_panels import group_panels
 from daemon.vitals.groups import Groups, Judging, demand_known, members_of
 from daemon.vitals.skill import Skill
+from daemon.vitals.terms import ALWAYS
 
 Make = Callable[..., Any]
 VOICES = ("trees", "online", "blend")
@@ -108,7 +109,7 @@ def test_members_follow_a_changed_universe_and_an_empty_group_is_gone(judged: Ma
     groups = played(run)
     before = groups.figures()
     # Of the majors one is left, and it moves; a new instrument belongs to the rest.
-    groups.regrouped(np.array([1, 2, 3, -1]), ("a:2", "a:3", "b:1", "b:2"))
+    groups.regrouped(np.array([1, 2, 3, -1]), ("a:2", "a:3", "b:1", "b:2"), ALWAYS)
     after = groups.figures()
     assert [g.instruments for g in after] == [1, 3]
     assert [g.skill for g in after] == [g.skill for g in before]
@@ -130,7 +131,7 @@ def test_members_follow_a_changed_universe_and_an_empty_group_is_gone(judged: Ma
         int((known[kept] & (later.instrument == 2)).sum()),
         int((known[kept] & (later.instrument < 2)).sum()),
     ]
-    groups.regrouped(np.array([0]), ("a:2",))
+    groups.regrouped(np.array([0]), ("a:2",), ALWAYS)
     assert [g.name for g in groups.figures()] == ["rest"]
 
 
@@ -165,8 +166,8 @@ def test_other_settings_keep_a_group_of_the_same_instruments_and_begin_the_other
     groups = played(judged(2))
     before = {group.name: group for group in groups.figures()}
     majors, *_ = NAMED
-    kept, begun = groups.reconfigured(settings({majors: NAMED[majors], "new": ["a:1"]})).figures()
+    kept, begun = groups.reconfigured(settings({majors: NAMED[majors], "new": ["a:1"]}), ALWAYS).figures()
     assert kept == before[majors]
     assert (begun.name, begun.instruments, begun.skill[0].rows) == ("new", 1, 0)
-    (moved,) = groups.reconfigured(settings({majors: ["a:3"]})).figures()
+    (moved,) = groups.reconfigured(settings({majors: ["a:3"]}), ALWAYS).figures()
     assert (moved.instruments, moved.skill[0].rows) == (1, 0)
