@@ -45,7 +45,6 @@ from daemon.settings import Settings, is_loopback
 
 if TYPE_CHECKING:
     from daemon.commands._live import Session
-    from daemon.commands._reload import Reloaded
     from daemon.events import BatchRecord
     from daemon.ports import LiveClock
 
@@ -93,7 +92,6 @@ class Control:
         self._ordered_s: float | None = None
         self._surviving = Surviving("control")
         self._refused_models: deque[tuple[str, str]] = deque(maxlen=MODELS_REFUSED)
-        self._reloading: set[asyncio.Task[Reloaded]] = set()
 
     # --- on the run's event loop ---
 
@@ -225,15 +223,8 @@ class Control:
         reloader = self._session.reloader
         if reloader is None:
             raise Refused(409, "this run reads no settings again", "the run", "start it with `papertape run`")
-
-        async def reloading() -> "Reloaded":
-            # Once begun it is not given up, whoever asked for it has gone or not.
-            task = asyncio.ensure_future(reloader.reload(f"control {by}".strip()))
-            self._reloading.add(task)
-            task.add_done_callback(self._reloading.discard)
-            return await asyncio.shield(task)
-
-        done = await self._in_run(reloading(), RELOAD_S)
+        # Once begun it is not given up, whether who asked for it waits any longer or not.
+        done = await self._in_run(reloader.reload(f"control {by}".strip()), RELOAD_S)
         return a.ReloadDone(result=done.result, changed=list(done.changed), problems=list(done.problems))
 
     async def snapshot(self) -> a.SnapshotMade:
