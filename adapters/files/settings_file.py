@@ -168,7 +168,7 @@ def _apply_environment(
         secret_path = (*path[:-1], path[-1].removesuffix("_file"))
         try:
             if find_field(model, path) is None and _is_secret_path(model, secret_path):
-                path, text = secret_path, _read_secret(text)
+                path, text = secret_path, read_secret(text)
             value = _value(model, path, text)
         except ValueError as error:
             problems.append(f"environment: {variable}: {error}")
@@ -192,7 +192,12 @@ def _is_secret_path(model: type[BaseModel], path: tuple[str, ...]) -> bool:
     return section is not None and is_secret(section, path[-1])
 
 
-def _read_secret(place: str) -> str:
+def read_secret(place: str) -> str:
+    """Return the secret that a file holds.
+
+    Raises:
+        ValueError: It cannot be read; says why and what to do.
+    """
     try:
         return Path(place).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:

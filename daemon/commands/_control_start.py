@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from adapters.files.settings_file import read_secret
 from daemon.errors import ControlError
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ def token_of(settings: "ControlSettings") -> str | None:
     """
     token = None if settings.token is None else settings.token.get_secret_value()
     if settings.token_file is not None:
-        token = read_token(settings.token_file)
+        try:
+            token = read_secret(settings.token_file).strip()
+        except ValueError as error:
+            raise ControlError(f"control.token_file: {error}") from error
     if token is not None and (
         len(token) < TOKEN_CHARACTERS or not token.isascii() or not token.isprintable()
     ):
@@ -49,18 +52,3 @@ def token_of(settings: "ControlSettings") -> str | None:
             "`openssl rand -hex 32`"
         )
     return token
-
-
-def read_token(file: str) -> str:
-    """Return the token that a file holds.
-
-    Raises:
-        ControlError: It cannot be read.
-    """
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ControlError(
-            f"control.token_file: {file} cannot be read: {reason}; check path and permissions"
-        ) from error
