@@ -1,8 +1,9 @@
 """The API: which path answers with what. It decides nothing; a run answers, the guard stands before it."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
-from fastapi import Body, FastAPI, HTTPException, Path, Query, Request, Response, Security
+from fastapi import Body, FastAPI, Path, Query, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.security import HTTPBearer
@@ -222,12 +223,14 @@ def _refusals(app: FastAPI) -> None:
         ]
         return JSONResponse({"problems": problems}, 422)
 
-    async def known(_request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException) or hasattr(error, "status_code")  # noqa: S101 - as above
-        status = int(getattr(error, "status_code", 500))
-        what, where, what_to_do = _KNOWN.get(status, _KNOWN[400])
-        body = {"problems": [{"what": what, "where": where, "what_to_do": what_to_do}]}
-        return JSONResponse(body, status, headers=getattr(error, "headers", None))
+    def known(status: int) -> Callable[[Request, Exception], Awaitable[Response]]:
+        body = Refused(status, *_KNOWN[status]).body()
+
+        async def answer(_request: Request, error: Exception) -> Response:
+            # Of a method that a path does not take they say which it takes.
+            return JSONResponse(body, status, headers=getattr(error, "headers", None))
+
+        return answer
 
     async def failed(_request: Request, _error: Exception) -> Response:
         what = "papertape failed to answer; that is a bug in it"
@@ -238,7 +241,7 @@ def _refusals(app: FastAPI) -> None:
     app.add_exception_handler(Refused, refused)
     app.add_exception_handler(RequestValidationError, invalid)
     for status in _KNOWN:
-        app.add_exception_handler(status, known)
+        app.add_exception_handler(status, known(status))
 
 
 _KNOWN: Final = {
