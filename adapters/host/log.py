@@ -118,8 +118,13 @@ def redact(_logger: object, _method: str, line: EventDict) -> EventDict:
         if isinstance(value, SecretStr) or SECRET_NAME.search(key):
             line[key] = MASK
         elif isinstance(value, str):
-            line[key] = PASSWORD_IN_URL.sub(rf"\1:{MASK}@", value)
+            line[key] = without_passwords(value)
     return line
+
+
+def without_passwords(text: str) -> str:
+    """Return a text with the passwords in its addresses masked."""
+    return PASSWORD_IN_URL.sub(rf"\1:{MASK}@", text)
 
 
 def _to_json(line: object, **_options: object) -> str:

@@ -20,7 +20,7 @@ from adapters.control.address import bracketed
 from adapters.control.app import control_app
 from adapters.control.guard import Guard, Refused
 from adapters.control.server import ControlServer
-from adapters.host.log import MASK, PASSWORD_IN_URL
+from adapters.host.log import without_passwords
 from adapters.tape.newest import END, Spot, newest_decisions, newest_fills, newest_orders
 from adapters.tape.reader import TapeReader
 from daemon import __version__
@@ -182,7 +182,7 @@ class Control:
     def settings(self) -> Mapping[str, Any]:
         """Return the settings in force, secrets masked."""
         plain = self._session.engine.run.settings.model_dump(mode="json")
-        return masked(plain, lambda text: PASSWORD_IN_URL.sub(rf"\1:{MASK}@", text))
+        return masked(plain, without_passwords)
 
     def commands(self) -> tuple[a.Ordered, ...]:
         """Return the newest commands, newest first."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from adapters.clock import SystemClock
-from adapters.host.log import MASK, PASSWORD_IN_URL
+from adapters.host.log import without_passwords
 from daemon.commands._surviving import Surviving
 from daemon.commands._task_beside import beside
 from daemon.errors import UserError
@@ -134,8 +134,8 @@ class Notifier:
     def _send(self, notice: Notice) -> None:
         from adapters.notify.channel import Message
 
-        text = PASSWORD_IN_URL.sub(rf"\1:{MASK}@", notice.text)
-        message = Message(f"papertape {self._run}: {notice.title}", text, notice.is_bad)
+        title, text = f"papertape {self._run}: {notice.title}", without_passwords(notice.text)
+        message = Message(title, text, notice.is_bad)
         for channel in self._channels:
             channel.put(message)
 
