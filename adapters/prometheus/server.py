@@ -47,6 +47,7 @@ STAGE_BUCKETS_S: Final = (
 
 Probe = Callable[[], float]
 Series = Mapping[tuple[str, ...], Probe]
+Answers = Mapping[tuple[str, ...], float]
 
 Page = Callable[[], tuple[bool, bytes]]
 """Returns whether all is well (200, else 503) and a JSON text; called on a thread of the server's."""
@@ -74,6 +75,7 @@ class MetricsServer(Collector):
         self._pages = pages or {}
         self._wanted_port = port
         self._probes: dict[str, Series] = {name: {(): probe} for name, probe in probes.items()}
+        self._askers: dict[str, Callable[[], Answers]] = {}
         self._figures: Figures = {}
         self.port = port
         """Where it serves, once it does."""
@@ -97,6 +99,10 @@ class MetricsServer(Collector):
         """Ask these at each scrape beside those of the family that are asked already."""
         self._probes[name] = {**self._probes.get(name, {}), **series}
 
+    def watch_at_once(self, name: str, ask: Callable[[], Answers]) -> None:
+        """Ask this at each scrape too: it returns a family's series by their label values, found together."""
+        self._askers[name] = ask
+
     def publish(self, figures: Figures) -> None:
         """Let scrapes see these figures, all of them at once, and nothing of the ones before.
 
@@ -117,7 +123,12 @@ class MetricsServer(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Yield all families but the histograms, which speak for themselves; called by each scrape."""
-        figures = {**self._figures, **{name: _asked(series) for name, series in self._probes.items()}}
+        # Others may come to be watched meanwhile: this is a scrape's own thread.
+        probes, askers = tuple(self._probes.items()), tuple(self._askers.items())
+        figures = {**self._figures, **{name: _asked(series) for name, series in probes}}
+        for name, ask in askers:
+            with suppress(OSError):
+                figures[name] = ask()
         for family in FAMILIES:
             if family.name in figures:
                 yield _metric(family, figures[family.name])

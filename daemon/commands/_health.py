@@ -85,16 +85,14 @@ def committing(health: Health, commit: LiveCommit) -> LiveCommit:
 @contextmanager
 def served(health: Health, server: "MetricsServer | None") -> Iterator[None]:
     """Have every scrape ask, while inside, what was found, check by check: right even if the run hangs."""
-
-    def probe(name: str) -> Callable[[], float]:
-        return lambda: float(health.readiness()[name].ok)
-
     if server is not None:
-        server.watch("health_ok", {(name,): probe(name) for name in health.readiness()})
+        server.watch_at_once(
+            "health_ok", lambda: {(name,): float(check.ok) for name, check in health.readiness().items()}
+        )
     yield
     if server is not None:
         # What lingers after a run is neither well nor ill.
-        server.watch("health_ok", {})
+        server.watch_at_once("health_ok", dict)
 
 
 def pages_of(health: Health) -> Mapping[str, "Page"]:
