@@ -32,15 +32,10 @@ class BarMeter:
     Args:
         engine: The run's; read between two chunks.
         watcher: Of the same run.
-        max_instruments: Most instruments with series of their own.
-
-    Attributes:
-        max_instruments: The same; may be set between two batches.
     """
 
-    def __init__(self, engine: Engine, watcher: Watcher, max_instruments: int) -> None:
+    def __init__(self, engine: Engine, watcher: Watcher) -> None:
         self._engine = engine
-        self.max_instruments = max_instruments
         self._newest: dict[str, Counter[str]] = {}
         self._departed: Counter[str] = Counter()
         self._outside: Mapping[str, int] = {}
@@ -64,11 +59,11 @@ class BarMeter:
         """Say how many bars of the files lie outside sessions, by instrument."""
         self._outside = outside
 
-    def series(self) -> Series:
-        """Return the series of all families of bars."""
+    def series(self, max_instruments: int) -> Series:
+        """Return the series of all families of bars; so many instruments at most have some of their own."""
         coverage = self._engine.run.coverage.figures()
         self._note_departed(coverage)
-        shown = coverage[: self.max_instruments]
+        shown = coverage[:max_instruments]
         found: Series = {
             family: {(): float(self._departed[family] + sum(getattr(f, what) for f in coverage))}
             for family, what in COUNTS.items()

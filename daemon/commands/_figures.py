@@ -71,7 +71,7 @@ class Meter:
             "orders": Counter(dict.fromkeys(ENTRY_WORDS, 0)),
             "fills": Counter(dict.fromkeys((kind.value for kind in FillKind), 0)),
         }
-        self._bars = BarMeter(engine, watcher, max_instruments)
+        self._bars = BarMeter(engine, watcher)
         self._vital_changes: Counter[tuple[str, ...]] = Counter(
             {(vital.value, state.value): 0 for vital in Vital for state in VitalState}
         )
@@ -81,7 +81,6 @@ class Meter:
     def reconfigure(self, max_instruments: int) -> None:
         """Go on with so many instruments that have series of their own."""
         self._shown = max_instruments
-        self._bars.max_instruments = max_instruments
 
     # --- what batches bring ---
 
@@ -140,7 +139,7 @@ class Meter:
             **alarm_series(run.alarms),
             "vital_changes_total": {key: float(n) for key, n in sorted(self._vital_changes.items())},
             **self._inputs(),
-            **self._bars.series(),
+            **self._bars.series(shown),
         }
         if live.done is not None:
             found["replay_done_ratio"] = one(live.done)
