@@ -31,12 +31,12 @@ from daemon.commands._control_views import (
     fill_of,
     masked,
     models_of,
-    moment,
     order_of,
     positions_of,
     state_of,
     vitals_of,
 )
+from daemon.commands._in_json import moment
 from daemon.commands._surviving import Surviving
 from daemon.errors import PapertapeError
 from daemon.events import MINUTE_MS

@@ -13,7 +13,8 @@ from adapters.control import answers as a
 from adapters.control.guard import Refused
 from adapters.tape.newest import Fate
 from daemon import chain
-from daemon.commands._control_views import moment, order_of
+from daemon.commands._control_views import order_of
+from daemon.commands._in_json import moment
 from daemon.errors import FeedError
 from daemon.events import AnyEvent, BatchRecord, Command, CommandKind, Fill, Order, OrderEnd, TradingMode
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adapters.control import answers as a
+from daemon.commands._in_json import known, moment
 from daemon.policy.reasons import Reason
 from daemon.vitals.forms import CALIBRATED
 from daemon.vitals.verdict import verdict
@@ -239,16 +240,6 @@ def alarms_of(standing: Iterable["Alarm"]) -> list[a.AlarmState]:
         )
         for alarm in standing
     ]
-
-
-def moment(minute: int) -> datetime:
-    """Return an epoch minute as a moment."""
-    return datetime.fromtimestamp(60 * minute, UTC)
-
-
-def known(number: float) -> float | None:
-    """Return a number, or None where there is none: JSON has no NaN."""
-    return number if isfinite(number) else None
 
 
 def estimate(interval: "Interval | None") -> a.Estimate | None:

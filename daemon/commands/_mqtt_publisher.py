@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from math import isfinite
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 
 from adapters.mqtt import messages as m
+from daemon.commands._in_json import known, moment
 from daemon.commands._surviving import Surviving
 from daemon.events import BatchRecord
 from daemon.policy.reasons import Reason
@@ -105,7 +105,7 @@ class Publisher:
                 "order",
                 m.OrderMade(
                     id=order.id,
-                    minute=moment(order.minute),
+                    minute=iso(order.minute),
                     instrument=order.instrument,
                     quantity=f"{order.quantity:f}",
                     reason=order.reason,
@@ -116,7 +116,7 @@ class Publisher:
                 "fill",
                 m.FillMade(
                     order_id=fill.order_id,
-                    minute=moment(fill.minute),
+                    minute=iso(fill.minute),
                     instrument=fill.instrument,
                     kind=fill.kind.value,
                     quantity=f"{fill.quantity:f}",
@@ -129,7 +129,7 @@ class Publisher:
             self._event(
                 "mode",
                 m.ModeChanged(
-                    minute=moment(change.minute),
+                    minute=iso(change.minute),
                     before=change.before.value,
                     after=change.after.value,
                     cause=change.cause,
@@ -141,7 +141,7 @@ class Publisher:
         self._decided.add(instrument)
         down, flat, up = row["blend"].tolist()
         said = m.Decision(
-            minute=moment(minute),
+            minute=iso(minute),
             instrument=instrument,
             p_down=down,
             p_flat=flat,
@@ -154,7 +154,7 @@ class Publisher:
 
     def _positions(self) -> m.Positions:
         return m.Positions(
-            minute=moment(self._watcher.minute),
+            minute=iso(self._watcher.minute),
             positions=[
                 m.Held(
                     instrument=held.instrument,
@@ -170,7 +170,7 @@ class Publisher:
     def _health(self, last: BatchRecord) -> m.Health:
         run = self._engine.run
         return m.Health(
-            minute=moment(last.minute),
+            minute=iso(last.minute),
             batch=last.batch,
             mode=last.book.mode.value,
             model=run.model.version,
@@ -188,7 +188,7 @@ class Publisher:
             for subject, figures in drift.items()
         }
         return m.Vitals(
-            minute=moment(minute),
+            minute=iso(minute),
             verdict=verdict(run.trades.figures()),
             experts=[_vital(figures) for figures in run.skill.figures()],
             drifted_features=drifted.get("features", []),
@@ -196,9 +196,9 @@ class Publisher:
         )
 
 
-def moment(minute: int) -> str:
+def iso(minute: int) -> str:
     """Return an epoch minute as ISO 8601."""
-    return datetime.fromtimestamp(60 * minute, UTC).isoformat()
+    return moment(minute).isoformat()
 
 
 def _level(instrument: str) -> str:
@@ -209,7 +209,7 @@ def _level(instrument: str) -> str:
 def _equity(record: BatchRecord) -> m.Equity:
     book = record.book
     return m.Equity(
-        minute=moment(record.minute),
+        minute=iso(record.minute),
         equity=f"{book.equity:f}",
         best=f"{book.best:f}",
         worst=f"{book.worst:f}",
@@ -229,15 +229,10 @@ def _vital(figures: "SkillFigures") -> m.Vital:
     return m.Vital(
         expert=figures.name,
         labels=figures.rows,
-        accuracy_ratio=_known(figures.accuracy),
-        majority_accuracy_ratio=_known(figures.majority),
-        skill_nats=_known(figures.skill),
+        accuracy_ratio=known(figures.accuracy),
+        majority_accuracy_ratio=known(figures.majority),
+        skill_nats=known(figures.skill),
         skill_low_nats=None if skill is None else skill.low,
         skill_high_nats=None if skill is None else skill.high,
         information_coefficient=None if ic is None else ic.mean,
     )
-
-
-def _known(number: float) -> float | None:
-    """Return a number, or None where there is none: JSON has no NaN."""
-    return number if isfinite(number) else None

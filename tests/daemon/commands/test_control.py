@@ -21,14 +21,13 @@ from daemon.commands._control import Control
 from daemon.commands._control_orders import MOST_ORDERS, REMEMBERED, Commands
 from daemon.commands._control_start import control_of, token_of
 from daemon.commands._control_views import (
-    known,
     masked,
     models_of,
-    moment,
     positions_of,
     state_of,
     vitals_of,
 )
+from daemon.commands._in_json import known, moment
 from daemon.commands._views import Watcher
 from daemon.errors import ControlError, ControlUnreachableError, FeedError
 from daemon.events import AnyEvent, BatchRecord, Command, CommandKind, TradingMode

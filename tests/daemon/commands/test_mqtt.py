@@ -15,7 +15,7 @@ from adapters.mqtt.messages import TOPICS, BarCame
 from adapters.prometheus.live import MQTT_FAMILIES
 from daemon.__main__ import main
 from daemon.commands._mqtt import Commands, MqttLink
-from daemon.commands._mqtt_publisher import Publisher, base_of, moment
+from daemon.commands._mqtt_publisher import Publisher, base_of, iso
 from daemon.commands._views import Watcher
 from daemon.diagnostics import Indication
 from daemon.engine import Engine
@@ -60,7 +60,7 @@ async def test_states_say_what_is_so_after_the_last_minute(
     engine, batches, broker = published
     base, last, states = base_of(SETTINGS), batches[-1], broker.waiting()
     assert states[f"{base}/equity"]["equity"] == f"{last.book.equity:f}"
-    assert states[f"{base}/equity"]["minute"] == moment(last.minute)
+    assert states[f"{base}/equity"]["minute"] == iso(last.minute)
     held = {one["instrument"] for one in states[f"{base}/positions"]["positions"]}
     assert held == {engine.run.names[i] for i in engine.run.desk.account.ledger.positions}
     assert states[f"{base}/health"]["batch"] == last.batch
