@@ -44,12 +44,7 @@ def _status(a: Answer) -> list[Table | Text]:
         ("feeds", f"lost instruments {lost}" if lost else f"{len(a['feeds'])}, nothing lost"),
         ("waiting", f"{a['queued_messages']} messages, {a['waiting_commands']} commands"),
     ]
-    tables: list[Table | Text] = [_facts(rows)]
-    if a["alarms"]:
-        columns = ("alarm", "of", "since", "cause")
-        alarms = [(x["vital"], x["subject"], _minute(x["since"]), x["cause"]) for x in a["alarms"]]
-        tables.append(_table(columns, alarms))
-    return tables
+    return [_facts(rows), *_alarms(a)]
 
 
 def _positions(a: Answer) -> list[Table | Text]:
@@ -133,11 +128,14 @@ def _vitals(a: Answer) -> list[Table | Text]:
         )
         for d in a["drift"]
     ]
-    alarms = [(x["vital"], x["subject"], _minute(x["since"]), x["cause"]) for x in a["alarms"]]
     tables: list[Table | Text] = [_table(columns, experts, right=(1, 2, 3, 4, 5, 6, 7))]
     tables += [_table(("drift", "", "", "out"), drift)] if drift else []
-    tables += [_table(("alarm", "of", "since", "cause"), alarms)] if alarms else []
-    return [*tables, Text(f"{_minute(a['minute'])}: {a['verdict']}")]
+    return [*tables, *_alarms(a), Text(f"{_minute(a['minute'])}: {a['verdict']}")]
+
+
+def _alarms(a: Answer) -> list[Table | Text]:
+    rows = [(x["vital"], x["subject"], _minute(x["since"]), x["cause"]) for x in a["alarms"]]
+    return [_table(("alarm", "of", "since", "cause"), rows)] if rows else []
 
 
 def _models(a: Answer) -> list[Table | Text]:
