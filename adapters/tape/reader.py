@@ -1,6 +1,6 @@
 """Reads a tape, also while its writer writes it. Memory is bounded: batches come in pages."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -121,10 +121,19 @@ class TapeReader(ports.TapeReader):
         version = self._model_version() if version is None else version
         return {name: digest for of, name, digest in self._checked(schema.model_version) if of == version}
 
-    def model_files(self, version: str | None = None) -> Mapping[str, bytes]:
-        """Return the files of a version of the model; default: of the one that traded from the start."""
+    def model_files(
+        self, version: str | None = None, only: Container[str] | None = None
+    ) -> Mapping[str, bytes]:
+        """Return the files of a version of the model; default: of the one that traded from the start.
+
+        Args:
+            version: Of the model.
+            only: Names of the files that are read; default: all.
+        """
         files = {}
         for name, digest in self.model_hashes(version).items():
+            if only is not None and name not in only:
+                continue
             rows = self.fetch("SELECT content FROM model_file WHERE hash = ?", (digest,))
             content = rows[0][0] if rows else None
             if not isinstance(content, bytes) or chain.content_digest(content) != digest:

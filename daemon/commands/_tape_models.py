@@ -40,7 +40,7 @@ class TapeModels:
         Raises:
             TapeDamagedError: As `files`.
         """
-        return {name: content for name, content in self._reader.model_files().items() if name in RUN_FILES}
+        return self._reader.model_files(only=RUN_FILES)
 
     def supply(self, engine: Engine, version: str) -> None:
         """Put a version into the engine's library, in place of what was there; one trades, one comes.

@@ -62,6 +62,8 @@ def test_header_instruments_and_model_come_back(sample: samples.Sample[Place]) -
         assert header["model_version"] == "7"
         assert reader.instruments() == samples.instruments()
         assert reader.model_files() == samples.FILES
+        (one, content), *_ = samples.FILES.items()
+        assert reader.model_files(only={one, "no such file"}) == {one: content}
         hashes = reader.model_hashes()
     assert hashes == {
         name: hashlib.blake2b(content, digest_size=32).hexdigest() for name, content in samples.FILES.items()
