@@ -1,6 +1,6 @@
 """Versions of the model beside each other, as series: what trades, what did before, the challenger."""
 
-from daemon.challenger import SPEAKERS, ChallengerFigures
+from daemon.challenger import ChallengerFigures
 from daemon.commands._expert_figures import Series, estimates
 from daemon.events import BLEND
 from daemon.run_state import RunState
@@ -16,19 +16,13 @@ def version_series(run: RunState, challenger: ChallengerFigures | None) -> Serie
         "model_information_coefficient": {},
         "model_calibration_error_ratio": {},
     }
-    past, calibration = run.skill.past_figures(), run.health.past_calibration_figures()
-    _add(found, run.model.version, "champion", run.skill.figures(), run.health.calibration_figures())
-    for version, skill in past.items():
-        _add(found, version, "past", skill, calibration[version])
+    skill, health = run.skill, run.health
+    _add(found, run.model.version, "champion", skill.figures(BLEND), health.calibration_figures(BLEND))
+    past = health.past_calibration_figures(BLEND)
+    for version, figures in skill.past_figures(BLEND).items():
+        _add(found, version, "past", figures, past[version])
     if challenger is not None:
-        _add(
-            found,
-            challenger.version,
-            "challenger",
-            (challenger.skill,),
-            (challenger.calibration,),
-            SPEAKERS[0],
-        )
+        _add(found, challenger.version, "challenger", (challenger.skill,), (challenger.calibration,))
         found["challenger_gain_nats"] = {
             (challenger.version, word): value for word, value in estimates(challenger.gain)
         }
@@ -41,17 +35,15 @@ def _add(
     role: str,
     skill: tuple[SkillFigures, ...],
     calibration: tuple[CalibrationFigures, ...],
-    name: str = BLEND,
 ) -> None:
     who = (version, role)
     for f in skill:
-        if f.name == name:
-            found["model_labels"][who] = float(f.rows)
-            for family, interval in (
-                ("model_skill_nats", f.skill_interval),
-                ("model_information_coefficient", f.ic),
-            ):
-                found[family].update({(*who, word): value for word, value in estimates(interval)})
+        found["model_labels"][who] = float(f.rows)
+        for family, interval in (
+            ("model_skill_nats", f.skill_interval),
+            ("model_information_coefficient", f.ic),
+        ):
+            found[family].update({(*who, word): value for word, value in estimates(interval)})
     for c in calibration:
-        if c.name == name and c.rows:
+        if c.rows:
             found["model_calibration_error_ratio"][who] = c.ece

@@ -135,10 +135,17 @@ class Calibration:
             if not kept.all():
                 self._day, self._sums = self._day[kept], self._sums[kept]
 
-    def figures(self) -> tuple[CalibrationFigures, ...]:
-        """Return the figures of the window, one for each series."""
-        sums = self._sums.sum(axis=0)
-        return tuple(_figures_of(name, form, sums[at]) for at, (name, form) in enumerate(self.series))
+    def figures(self, chosen: str | None = None) -> tuple[CalibrationFigures, ...]:
+        """Return the figures of the window, one for each series.
+
+        Args:
+            chosen: Whose; default: of all.
+        """
+        return tuple(
+            _figures_of(name, form, self._sums[:, at].sum(axis=0))
+            for at, (name, form) in enumerate(self.series)
+            if chosen in {None, name}
+        )
 
     def to_fields(self) -> dict[str, object]:
         """Return the state as plain data."""

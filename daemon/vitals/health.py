@@ -142,13 +142,14 @@ class Health:
         """Return the drift of each subject."""
         return {subject: drift.figures() for subject, drift in self._drift.items()}
 
-    def calibration_figures(self) -> tuple[CalibrationFigures, ...]:
-        """Return how honest each expert's and the blend's probabilities are."""
-        return self._calibration.now.figures()
+    def calibration_figures(self, name: str | None = None) -> tuple[CalibrationFigures, ...]:
+        """Return how honest each expert's and the blend's probabilities are, or those of `name` alone."""
+        return self._calibration.now.figures(name)
 
-    def past_calibration_figures(self) -> dict[str, tuple[CalibrationFigures, ...]]:
+    def past_calibration_figures(self, name: str | None = None) -> dict[str, tuple[CalibrationFigures, ...]]:
         """Return `calibration_figures` of versions of the model that were in force before, by version."""
-        return {version: calibration.figures() for version, calibration in self._calibration.past().items()}
+        past = self._calibration.past()
+        return {version: calibration.figures(name) for version, calibration in past.items()}
 
     def change_figures(self) -> tuple[ChangeFigures, ...]:
         """Return the changes found in each expert's and the blend's error."""

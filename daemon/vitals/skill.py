@@ -146,18 +146,22 @@ class Skill:
             ):
                 track.update(ordinal, n_minutes, matured, told, baseline, chosen)
 
-    def figures(self) -> tuple[SkillFigures, ...]:
-        """Return the figures of the live minutes in the window, one for each series."""
-        return _figures(self.series, self._tracks.now.live)
+    def figures(self, name: str | None = None) -> tuple[SkillFigures, ...]:
+        """Return the figures of the live minutes in the window, one for each series.
+
+        Args:
+            name: Of whom; default: of all.
+        """
+        return _figures(self.series, self._tracks.now.live, name)
 
     def catch_up_figures(self) -> tuple[SkillFigures, ...]:
         """Return the figures of the minutes that were missed live and filled from history."""
         return _figures(self.series, self._tracks.now.catch_up)
 
-    def past_figures(self) -> dict[str, tuple[SkillFigures, ...]]:
+    def past_figures(self, name: str | None = None) -> dict[str, tuple[SkillFigures, ...]]:
         """Return `figures` of versions of the model that were in force before, by version."""
         past = self._tracks.past()
-        return {version: _figures(tracks.series, tracks.live) for version, tracks in past.items()}
+        return {version: _figures(tracks.series, tracks.live, name) for version, tracks in past.items()}
 
     def gain(self, name: str, over: str) -> Interval | None:
         """Return the skill of one series less that of another that spoke of the same labels, calibrated."""
@@ -211,10 +215,12 @@ class _Tracks:
         return self
 
 
-def _figures(series: Series, track: Track) -> tuple[SkillFigures, ...]:
+def _figures(series: Series, track: Track, chosen: str | None = None) -> tuple[SkillFigures, ...]:
     before = {name: at for at, (name, form) in enumerate(series) if form == RAW}
     return tuple(
-        _figures_of(name, form, track, at, before.get(name, at)) for at, (name, form) in enumerate(series)
+        _figures_of(name, form, track, at, before.get(name, at))
+        for at, (name, form) in enumerate(series)
+        if chosen in {None, name}
     )
 
 

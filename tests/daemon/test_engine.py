@@ -321,6 +321,11 @@ def test_after_a_swap_each_version_is_judged_on_what_it_said_itself() -> None:
     assert {f.rows for f in past[1]} == {60 * len(NAMES)}
     assert {f.rows for f in run.health.past_calibration_figures()["1"]} == {60 * len(NAMES)}
     assert {f.rows for f in run.skill.figures()} == {(60 - horizon - 1) * len(NAMES)}
+    (blend,) = run.skill.past_figures("blend")["1"]
+    assert repr(blend) in map(repr, past[1])
+    (honest,) = run.health.past_calibration_figures("blend")["1"]
+    assert repr(honest) in map(repr, run.health.past_calibration_figures()["1"])
+    assert (blend.name, honest.name) == ("blend", "blend")
 
 
 def test_a_rollback_goes_on_with_the_vitals_of_the_version_that_comes_back() -> None:
