@@ -120,7 +120,7 @@ class Inputs:
         self._labeller = labeller
         self._instruments = instruments
         # An instrument that joins is warmed with so many minutes at most.
-        self._recent_minutes = max(RECENT_MINUTES, 2 * max(plan.warmup_bars, plan.history_rows))
+        self._recent_minutes = max(RECENT_MINUTES, plan.past_rows)
 
     def initial(self) -> InputState:
         """Return the state before the first minute."""

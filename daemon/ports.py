@@ -1,16 +1,19 @@
 """What the core asks of the world, as Protocols in events and plain data. `adapters` implement them."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
 from daemon.diagnostics import NO_DIAGNOSTICS, Diagnostics
-from daemon.events import BatchRecord, Instrument, Minutes, Snapshot
+from daemon.events import AnyEvent, BatchRecord, Instrument, Minutes, Snapshot
 from daemon.feed import BarClosed, FeedMessage
 
 Files = Mapping[str, bytes]
 """A model bundle: file name -> content."""
+
+Submit = Callable[[AnyEvent], Awaitable[None]]
+"""Lets an event into a run before the next minute; returns when it is durable."""
 
 Figures = Mapping[str, Mapping[tuple[str, ...], float]]
 """A run in numbers: by family of metrics, by the values of its labels (`adapters.prometheus.families`)."""

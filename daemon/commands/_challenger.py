@@ -131,7 +131,7 @@ class ChallengerWatch:
         champion = self._engine.run.model
         last = next(reader.batches(self._batch), None)
         minute = (last.minute if last else int(reader.header()["first_minute"])) - 1
-        rows = 2 * max(model.plan.warmup_bars, model.plan.history_rows)
+        rows = model.plan.past_rows
         inputs, names = history_until(reader, reader.instruments(), self._batch, minute, rows)
         comparable = model.bundle.labels == champion.bundle.labels
         experts = Models(reader).experts_at(self._batch)

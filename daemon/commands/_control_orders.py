@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -16,7 +16,8 @@ from daemon import chain
 from daemon.commands._control_views import order_of
 from daemon.commands._in_json import moment
 from daemon.errors import FeedError
-from daemon.events import AnyEvent, BatchRecord, Command, CommandKind, Fill, Order, OrderEnd, TradingMode
+from daemon.events import BatchRecord, Command, CommandKind, Fill, Order, OrderEnd, TradingMode
+from daemon.ports import Submit
 
 if TYPE_CHECKING:
     from daemon.engine import Engine
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 REMEMBERED: Final = 100
 MOST_ORDERS: Final = 1_000
 """Of a flatten the oldest orders are told, no more than so many."""
-
-Submit = Callable[[AnyEvent], Awaitable[None]]
-"""Lets an event in before the next minute, and returns when it is durable."""
 
 
 class Commands:

@@ -1,8 +1,8 @@
 """The feeds that settings name, and the clock that a live run goes by."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from adapters.clock import SystemClock
 from adapters.exchanges.catalogue import venue_of
@@ -14,8 +14,8 @@ from daemon.errors import FeedError, SettingsError
 from daemon.ports import Feed
 from daemon.settings import Settings, VenueFeedSettings
 
-if TYPE_CHECKING:
-    from daemon.commands._live import MakeFeed
+MakeFeed = Callable[[str, tuple[str, ...]], Feed]
+"""Returns the feed of a venue for instruments of it (`venue:SYMBOL`)."""
 
 MQTT: Final = "mqtt"
 """The venue whose bars come by topic, from a broker."""
@@ -26,7 +26,7 @@ HISTORY_LAG_S = 3.0
 
 def clock_and_feeds(
     settings: Settings, on_frame: OnFrame | None = None
-) -> tuple[SystemClock | FollowingClock, "MakeFeed"]:
+) -> tuple[SystemClock | FollowingClock, MakeFeed]:
     """Return the clock of a live run, and what makes its feeds.
 
     Args:
@@ -75,6 +75,15 @@ def by_venue(settings: Settings) -> dict[str, tuple[str, ...]]:
             ["universe.instruments: a live run needs its instruments by name, e.g. [BTCUSDT, ETHUSDT]"]
         )
     return grouped({full_name(symbol, settings.universe.venue) for symbol in named})
+
+
+def names_of(settings: Settings) -> tuple[str, ...]:
+    """Return the instruments that the settings name, sorted.
+
+    Raises:
+        SettingsError: They name none.
+    """
+    return tuple(sorted(name for of_venue in by_venue(settings).values() for name in of_venue))
 
 
 def grouped(names: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -1,7 +1,7 @@
 """A live run from its start to its end: taken up or begun, caught up, and stopped by a signal."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,7 +18,7 @@ from adapters.tape.reader import TapeReader
 from adapters.tape.writer import TapeWriter
 from daemon import __version__, chain
 from daemon.commands._control_start import control_of
-from daemon.commands._exchanges import MQTT
+from daemon.commands._exchanges import MQTT, MakeFeed
 from daemon.commands._health import beating, committing, health_of, served
 from daemon.commands._live_figures import LiveMeter
 from daemon.commands._live_start import LiveStart, names_by_venue
@@ -46,9 +46,6 @@ if TYPE_CHECKING:
     from adapters.prometheus.server import MetricsServer
     from daemon.commands._mqtt import MqttLink
     from daemon.commands._settings import SettingsSource
-
-MakeFeed = Callable[[str, tuple[str, ...]], Feed]
-"""Returns the feed of a venue for instruments of it (`venue:SYMBOL`)."""
 
 HISTORY_PATIENCE_S: Final = 0.1
 """A simulated exchange waits so long for answers of its own history before its time goes on."""

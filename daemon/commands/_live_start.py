@@ -11,14 +11,14 @@ from adapters.tape.writer import TapeWriter
 from daemon.bars.fetched import FetchedBars
 from daemon.bars.lane import HELD_MINUTES, lane_starts
 from daemon.bars.sequencer import Sequencer
-from daemon.commands._exchanges import by_venue, grouped
+from daemon.commands._exchanges import by_venue, grouped, names_of
 from daemon.commands._model import RUN_FILES, LoadedModel, open_model, with_run_files
-from daemon.commands._past import fetched
+from daemon.commands._past import fetched, history_end
 from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
 from daemon.commands._settings_taken_up import demand_same_but_hot, go_on_under, settings_of
 from daemon.commands._warmth import tell_who_is_cold
 from daemon.engine import Engine
-from daemon.events import BAR_FLAG_SYNTHETIC, MINUTE_MS, Instrument, Minutes
+from daemon.events import BAR_FLAG_SYNTHETIC, Instrument, Minutes
 from daemon.feed import BarClosed
 from daemon.live import LiveCommit, LiveRun, Onlookers
 from daemon.ports import Feed, LiveClock, RunSource
@@ -90,18 +90,16 @@ class LiveStart:
 
     async def engine(self) -> Engine:
         """Return the engine at the tape's end, or warmed up with fetched history on a tape begun now."""
-        demand_known(self._settings, [name for of in by_venue(self._settings).values() for name in of])
+        demand_known(self._settings, names_of(self._settings))
         if self._tape.begun:
             return await asyncio.to_thread(self._resumed)
-        # Minutes that ended so long ago are in every venue's history.
-        ended_ms = self._clock.now_ms() - int(self._settings.sealing.grace_seconds * 1000)
-        self._first_minute = ended_ms // MINUTE_MS
+        self._first_minute = history_end(self._clock, self._settings)
         recent = await self._fetched(self._first_minute - FIRST_PAGE_MINUTES, self._first_minute - 1)
         instruments = FetchedBars(recent, self._settings).instruments
         # The first word to MLflow takes seconds, on a busy machine longer than a peer waits for a pong.
         loaded = await asyncio.to_thread(open_model, self._model_uri, self._settings, instruments)
         plan = loaded.model.plan
-        start = self._first_minute - 2 * max(plan.warmup_bars, plan.history_rows)
+        start = self._first_minute - plan.past_rows
         older = await self._fetched(start, self._first_minute - FIRST_PAGE_MINUTES - 1)
         source = FetchedBars({name: [*older[name], *bars] for name, bars in recent.items()}, self._settings)
         run = self._run(source, loaded, self._settings)

@@ -1,7 +1,7 @@
 """A live run's connection to its MQTT broker, and the commands that come over it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -15,7 +15,8 @@ from adapters.mqtt.broker import Address, Arrived, Broker, Told
 from daemon.commands._mqtt_publisher import Publisher, base_of
 from daemon.commands._task_beside import begun
 from daemon.errors import FeedError
-from daemon.events import AnyEvent, Command, CommandKind
+from daemon.events import Command, CommandKind
+from daemon.ports import Submit
 
 if TYPE_CHECKING:
     from daemon.commands._views import Watcher
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 GOODBYE_S: Final = 5.0
 """A broker that does not take our last words in so long does without them."""
-
-Submit = Callable[[AnyEvent], Awaitable[None]]
-"""Lets an event in before the next minute, and returns when it is durable."""
 
 
 def _broker(settings: "Settings", version: str, chance: Random, told: Told) -> Broker:

@@ -6,8 +6,16 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from daemon.errors import FeedError, HistoryTooOldError
+from daemon.events import MINUTE_MS
 from daemon.feed import BarClosed
-from daemon.ports import Feed
+from daemon.ports import Feed, LiveClock
+from daemon.settings import Settings
+
+
+def history_end(clock: LiveClock, settings: Settings) -> int:
+    """Return the minute at which the past ends now: those before it are in every venue's history."""
+    ended_ms = clock.now_ms() - int(settings.sealing.grace_seconds * 1000)
+    return ended_ms // MINUTE_MS
 
 
 async def fetched(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import structlog
 
 from adapters.files.settings_watch import PATIENCE_S, STILL_S, other_content, still
-from daemon.commands._exchanges import by_venue
+from daemon.commands._exchanges import names_of
 from daemon.commands._settings import SettingsSource
 from daemon.commands._task_beside import beside
 from daemon.errors import FeedError, SettingsError
@@ -194,7 +194,7 @@ class Reloader:
         cold = [path for path, reload in found.items() if reload == "restart"]
         if cold:
             raise SettingsError([_needs_restart(path, self.settings, loaded) for path in cold])
-        demand_known(new, [name for names in by_venue(new).values() for name in names])
+        demand_known(new, names_of(new))
         if self._universe.is_asked_by(new) or "universe.overrides" in found:
             await self._universe.change(new)
         elif any(is_on_tape(path) for path in found):

@@ -108,8 +108,7 @@ class Run:
 
     def warmup(self) -> Iterator[Minutes]:
         """Yield the minutes before the first decided one that fill windows and settle averages."""
-        plan = self.model.plan
-        start = self.first_minute - 2 * max(plan.warmup_bars, plan.history_rows)
+        start = self.first_minute - self.model.plan.past_rows
         return self.source.blocks(start, self.first_minute - 1, self.chunk_minutes)
 
 

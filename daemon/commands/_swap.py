@@ -6,7 +6,7 @@ refused with its reason, and the old one goes on. Rollback is moving the alias b
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -26,15 +26,12 @@ from daemon.commands._task_beside import beside
 from daemon.commands._version_figures import version_series
 from daemon.engine import Engine
 from daemon.errors import FeedError, PapertapeError, TapeError
-from daemon.events import AnyEvent, BatchRecord, Instrument, ModelChanged, model_subject
+from daemon.events import BatchRecord, Instrument, ModelChanged, model_subject
 from daemon.labels.matured import Void, in_order
 from daemon.models.panel import PanelRows
-from daemon.ports import Figures, Files
+from daemon.ports import Figures, Files, Submit
 from daemon.run_model import RunModel
 from daemon.settings import Settings
-
-Submit = Callable[[AnyEvent], Awaitable[None]]
-"""Lets an event in before the next minute; returns when it is durable."""
 
 LABEL_DIGITS: Final = 8
 """Of a digest, to tell two bundles apart that registries gave the same number."""

@@ -7,7 +7,7 @@ refused whole: an unknown symbol, another quote currency, no history.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,12 @@ import structlog
 
 from daemon.bars.fetched import FetchedBars
 from daemon.bars.instruments import told_of
-from daemon.commands._exchanges import by_venue, grouped
-from daemon.commands._past import fetched
+from daemon.commands._exchanges import MakeFeed, grouped, names_of
+from daemon.commands._past import fetched, history_end
 from daemon.commands._task_beside import beside
 from daemon.commands._warmth import tell_who_is_cold
 from daemon.errors import BarsError, FeedError, SettingsError
-from daemon.events import MINUTE_MS, Instrument, SettingsChanged
+from daemon.events import Instrument, SettingsChanged
 from daemon.feed import BarClosed
 from daemon.live import UniverseChange
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from daemon.settings import Settings
 
 BLOCK_MINUTES = 4_096
-MakeFeed = Callable[[str, tuple[str, ...]], "Feed"]
 
 
 class UniverseChanger:
@@ -55,7 +54,7 @@ class UniverseChanger:
 
     def is_asked_by(self, new: "Settings") -> bool:
         """Say whether settings name other instruments than the run has."""
-        return _names(new) != self._engine.run.names
+        return names_of(new) != self._engine.run.names
 
     async def change(self, new: "Settings") -> None:
         """Go on with the instruments that these settings name, and under these settings.
@@ -103,7 +102,7 @@ class UniverseChanger:
         Raises:
             SettingsError: They cannot join.
         """
-        now, wanted = self._engine.run.names, _names(new)
+        now, wanted = self._engine.run.names, names_of(new)
         self._demand_as_described(new, [name for name in wanted if name in now])
         joining = [name for name in wanted if name not in now]
         feeds: dict[str, Feed] = {}
@@ -133,10 +132,8 @@ class UniverseChanger:
         self, feeds: Mapping[str, "Feed"], joining: Sequence[str], new: "Settings"
     ) -> dict[Instrument, Sequence["Bar"]]:
         plan = self._engine.run.model.plan
-        # Minutes that ended so long ago are in every venue's history.
-        ended_ms = self._clock.now_ms() - int(new.sealing.grace_seconds * 1000)
-        end = ended_ms // MINUTE_MS
-        span = end - 2 * max(plan.warmup_bars, plan.history_rows), end - 1
+        end = history_end(self._clock, new)
+        span = end - plan.past_rows, end - 1
         try:
             bars = await fetched(feeds, grouped(joining), span, new.sealing.history_requests)
             sources = await asyncio.to_thread(_sources, bars, new)
@@ -145,10 +142,6 @@ class UniverseChanger:
         for source in sources:
             tell_who_is_cold(source, plan, end)
         return {source.instruments[0]: _rows(source) for source in sources}
-
-
-def _names(settings: "Settings") -> tuple[str, ...]:
-    return tuple(sorted(name for of_venue in by_venue(settings).values() for name in of_venue))
 
 
 def _sources(bars: Mapping[str, Sequence[BarClosed]], settings: "Settings") -> list[FetchedBars]:

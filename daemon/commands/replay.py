@@ -76,6 +76,6 @@ def command(
     tape = place_told(told, settings.tape)
     if not (isinstance(tape, Path) and tape.exists()):
         # Mended bars are other bars, with which a tape does not go on: so none is begun before all are good.
-        source.demand_good(start - 2 * max(plan.warmup_bars, plan.history_rows), end - 1)
+        source.demand_good(start - plan.past_rows, end - 1)
     with serving(settings.metrics, tape) as server:
         replay(run, end, tape, server)

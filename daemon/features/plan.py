@@ -59,6 +59,11 @@ class FeaturePlan:
     quanta: Mapping[str, Quanta]
     program: Program
 
+    @property
+    def past_rows(self) -> int:
+        """How many rows of each lane a run is warmed with: windows are full and averages have settled."""
+        return 2 * max(self.warmup_bars, self.history_rows)
+
     def initial(self, instruments: tuple[str, ...]) -> FeatureState:
         """Return the state before the first row of any of these instruments (sorted)."""
         n = len(instruments)

@@ -20,12 +20,11 @@ from adapters.tape.reader import TapeReader
 from daemon import chain
 from daemon.__main__ import main
 from daemon.commands._live import opened
-from daemon.commands._swap import Submit
 from daemon.engine import Engine
 from daemon.events import AnyEvent, BatchRecord, ModelChanged, decision_dtype
 from daemon.live import Onlookers
 from daemon.models.bundle import Bundle
-from daemon.ports import Files
+from daemon.ports import Files, Submit
 from daemon.settings import Settings
 from tests.file_feed import FileFeed, bars_of
 from tests.jump_clock import JumpClock
