@@ -132,15 +132,18 @@ class Warmup(Event, frozen=True, tag=True, tag_field="kind", kw_only=True):
     digest: bytes
 
 
+BackfillBar = tuple[int, float, float, float, float, float, float | None, bool]
+"""(minute, open, high, low, close, volume, taker_volume or None, synthetic)."""
+
+
 class Backfill(Event, frozen=True, tag=True, tag_field="kind", kw_only=True):
     """Bars of one instrument that came after their minutes were sealed and are newer than its last row.
 
-    `bars` rows are (minute, open, high, low, close, volume, taker_volume or None, synthetic), ascending by
-    minute.
+    `bars` ascend by minute.
     """
 
     instrument: str
-    bars: tuple[tuple[int, float, float, float, float, float, float | None, bool], ...]
+    bars: tuple[BackfillBar, ...]
 
 
 class SettingsChanged(Event, frozen=True, tag=True, tag_field="kind", kw_only=True):

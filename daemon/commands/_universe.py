@@ -21,14 +21,13 @@ from daemon.commands._past import fetched, history_end
 from daemon.commands._task_beside import beside
 from daemon.commands._warmth import tell_who_is_cold
 from daemon.errors import BarsError, FeedError, SettingsError
-from daemon.events import Instrument, SettingsChanged
+from daemon.events import BackfillBar, Instrument, SettingsChanged
 from daemon.feed import BarClosed
 from daemon.live import UniverseChange
 
 if TYPE_CHECKING:
     from daemon.engine import Engine
     from daemon.live import LiveRun
-    from daemon.live.universe import Bar
     from daemon.ports import Feed, LiveClock
     from daemon.settings import Settings
 
@@ -130,7 +129,7 @@ class UniverseChanger:
 
     async def _past(
         self, feeds: Mapping[str, "Feed"], joining: Sequence[str], new: "Settings"
-    ) -> dict[Instrument, Sequence["Bar"]]:
+    ) -> dict[Instrument, Sequence[BackfillBar]]:
         plan = self._engine.run.model.plan
         end = history_end(self._clock, new)
         span = end - plan.past_rows, end - 1
@@ -154,9 +153,9 @@ def _sources(bars: Mapping[str, Sequence[BarClosed]], settings: "Settings") -> l
     return [FetchedBars({name: of_one}, settings) for name, of_one in bars.items()]
 
 
-def _rows(source: FetchedBars) -> list["Bar"]:
+def _rows(source: FetchedBars) -> list[BackfillBar]:
     """Return the bars of a source of one instrument, flat ones where nobody traded for a while."""
-    rows: list[Bar] = []
+    rows: list[BackfillBar] = []
     for block in source.blocks(source.first_minute, source.last_minute, BLOCK_MINUTES):
         there = block.present[:, 0]
         minute, synthetic = block.minute[there].tolist(), block.synthetic[there, 0].tolist()

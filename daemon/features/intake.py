@@ -4,13 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from daemon.events import Minutes
+from daemon.events import BackfillBar, Minutes
 from daemon.features.quanta import Quanta
 from daemon.features.rows import Rows, calendar_columns, lane_order
 from daemon.features.state import FeatureState
 from daemon.kernels import FloatArray, IntArray
-
-BackfillBar = tuple[int, float, float, float, float, float, float | None, bool]
 
 
 def from_minutes(

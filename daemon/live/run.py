@@ -26,7 +26,7 @@ from daemon.live.listening import Listening
 from daemon.live.loop_lag import LoopLag
 from daemon.live.onlookers import NOBODY, Onlookers
 from daemon.live.snapshots import SnapshotsAsked
-from daemon.live.universe import UniverseChange, start_after
+from daemon.live.universe import UniverseChange, starts_after
 from daemon.ports import Feed, LiveClock
 from daemon.service import outcomes
 from daemon.settings import SealingSettings, Settings
@@ -263,7 +263,7 @@ class LiveRun:
         self.sequencer.regroup(
             instruments,
             {name: brought for name, (_, brought) in change.feeds.items()},
-            {one.instrument: start_after(one) for one in backfills},
+            starts_after(backfills),
             now_ms,
         )
         for feed, brought in change.feeds.values():

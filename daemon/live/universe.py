@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
 
-from daemon.bars.lane import LaneStart
-from daemon.events import Backfill, Instrument, SettingsChanged, UniverseChanged
+from daemon.bars.lane import LaneStart, lane_starts
+from daemon.events import Backfill, BackfillBar, Instrument, SettingsChanged, UniverseChanged
 from daemon.kernels import IntArray
 from daemon.ports import Feed
-
-Bar = tuple[int, float, float, float, float, float, float | None, bool]
-"""A row of `Backfill.bars`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,7 @@ class UniverseChange:
         settings: Those that say so.
     """
 
-    added: Mapping[Instrument, Sequence[Bar]]
+    added: Mapping[Instrument, Sequence[BackfillBar]]
     removed: tuple[str, ...]
     feeds: Mapping[str, tuple[Feed, tuple[str, ...]]]
     settings: SettingsChanged
@@ -51,10 +49,12 @@ class UniverseChange:
         )
 
 
-def start_after(backfill: Backfill) -> LaneStart:
-    """Return where a lane stands after its past."""
-    if not backfill.bars:
-        return LaneStart()
-    idle = next((n for n, bar in enumerate(reversed(backfill.bars)) if not bar[7]), len(backfill.bars))
-    minute, *_, close, _, taker, _ = backfill.bars[-1]
-    return LaneStart(minute, close, taker is not None, idle)
+def starts_after(backfills: Sequence[Backfill]) -> dict[str, LaneStart]:
+    """Return where lanes stand after their past, by name; also those that have none."""
+    names = [one.instrument for one in backfills]
+    newest_first = (
+        (one.instrument, minute, close, nan if taker is None else taker, synthetic)
+        for one in backfills
+        for minute, *_, close, _, taker, synthetic in reversed(one.bars)
+    )
+    return {name: LaneStart() for name in names} | lane_starts(newest_first, names)
