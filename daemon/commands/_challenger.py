@@ -19,8 +19,8 @@ from adapters.tape.in_force import Models
 from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from daemon.challenger import Challenger, ChallengerFigures
+from daemon.commands._from_tape import CHUNK_ROWS, history_until
 from daemon.commands._model import from_files
-from daemon.commands._run import CHUNK_ROWS, history_until
 from daemon.commands._tape_models import TapeModels
 from daemon.commands._task_beside import beside
 from daemon.engine import Engine

@@ -15,7 +15,7 @@ import numpy as np
 from adapters.tape.reader import TapeReader
 from daemon import chain
 from daemon.bars.coverage import Coverage
-from daemon.commands._run import CHUNK_ROWS, warmup_minutes
+from daemon.commands._from_tape import CHUNK_ROWS, warmup_minutes
 from daemon.errors import BundleError
 from daemon.events import (
     MINUTES_PER_DAY,

@@ -12,9 +12,10 @@ from daemon.bars.fetched import FetchedBars
 from daemon.bars.lane import HELD_MINUTES, lane_starts
 from daemon.bars.sequencer import Sequencer
 from daemon.commands._exchanges import by_venue, grouped, names_of
+from daemon.commands._from_tape import warmup_minutes
 from daemon.commands._model import RUN_FILES, LoadedModel, open_model, with_run_files
 from daemon.commands._past import fetched, history_end
-from daemon.commands._run import Run, begin, machine, resume, warmup_minutes
+from daemon.commands._run import Run, begin, machine, resume
 from daemon.commands._settings_taken_up import demand_same_but_hot, go_on_under, settings_of
 from daemon.commands._warmth import tell_who_is_cold
 from daemon.engine import Engine

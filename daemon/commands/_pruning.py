@@ -10,10 +10,9 @@ from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from adapters.tape.retention import Pruner
 from adapters.tape.writer import TapeWriter
-from daemon.commands._model import from_files
 from daemon.commands._retention import LifeSummaries
+from daemon.commands._tape_models import first_model
 from daemon.errors import TapeVersionError
-from daemon.settings import Settings
 
 STEP_BARS: Final = 131_072
 """By hand nothing waits for a step."""
@@ -33,14 +32,15 @@ def prune(place: Place, max_bytes: int | None, keep_days: float | None) -> str:
         reader = TapeReader(place, tape.database)
         reader.demand_begun()
         before = tape.database.used_bytes()
-        goal = goal_of(reader, Limits(max_bytes, keep_days), _history_rows(reader))
+        _, first = first_model(reader)
+        goal = goal_of(reader, Limits(max_bytes, keep_days), first.model.plan.history_rows)
         if goal is None:
             return (
                 "nothing was pruned: the tape is within these limits, or what is above them is what the "
                 "windows of its newest snapshot need"
             )
         gone = reader.pruned()
-        first = gone.batch + 1 if gone else 1
+        oldest = gone.batch + 1 if gone else 1
         pruner = Pruner(tape, LifeSummaries, STEP_BARS)
         with Progress("pruning", goal.last) as progress:
             while pruner.step(goal, SystemClock().now_ms()):
@@ -49,13 +49,6 @@ def prune(place: Place, max_bytes: int | None, keep_days: float | None) -> str:
         tape.database.give_back(whole=True)
         after = tape.database.used_bytes()
     return (
-        f"pruned: batches {first:,} to {goal.last:,} are gone; {before:,} bytes became {after:,}. "
+        f"pruned: batches {oldest:,} to {goal.last:,} are gone; {before:,} bytes became {after:,}. "
         f"Verification begins after batch {goal.snapshot:,}."
     )
-
-
-def _history_rows(reader: TapeReader) -> int:
-    header, instruments = reader.header(), reader.instruments()
-    settings = Settings.stored(header["settings"])
-    loaded = from_files(header["model_version"], reader.model_files(), settings, instruments)
-    return loaded.model.plan.history_rows

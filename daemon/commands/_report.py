@@ -14,8 +14,9 @@ from adapters.tape.reader import TapeReader
 from adapters.web.page import page
 from daemon.bars.sessions import days_per_year
 from daemon.commands._drift_by_day import DriftByDay
+from daemon.commands._from_tape import history, warmup_minutes
 from daemon.commands._life import bundle_of, chunks, life_of
-from daemon.commands._run import OUTSIDE, history, warmup_minutes
+from daemon.commands._run import OUTSIDE
 from daemon.commands._trials import trials
 from daemon.errors import unwritable
 from daemon.models.bundle import Bundle

@@ -1,33 +1,29 @@
 """One run on one tape: begun, taken up again after a crash, and held against what the tape says of it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import structlog
 
 from adapters.host.progress import Progress
+from adapters.tape.models import hashes_of
 from daemon import chain, playback
-from daemon.bars.grid import Grid
+from daemon.commands._from_tape import CHUNK_ROWS, bring
 from daemon.commands._model import RUN_FILES
 from daemon.commands._settings_taken_up import of_another_run, settings_of
 from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
 from daemon.errors import SnapshotVersionError, TapeDamagedError
 from daemon.events import (
-    BAR_FLAG_REFUSED,
     BAR_RECORD,
     ArithmeticChanged,
-    Backfill,
     EventRecord,
     Instrument,
     Minutes,
     Snapshot,
-    UniverseChanged,
     Warmup,
 )
 from daemon.ports import Files, RunSource
@@ -41,9 +37,6 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "papertape tape 1"
 WARMUP_SEQ: Final = 1
-CHUNK_ROWS: Final = 8_192
-"""Bars prepared at once: enough for columns to pay, little enough for the cache and for memory."""
-
 MACHINE_KEYS: Final = ("arithmetic", "versions")
 """What a header says of the machine, not of the run."""
 
@@ -167,14 +160,7 @@ def resume(run: Run, engine: Engine, reader: "TapeReader") -> bool:
     models = TapeModels(reader, run.settings)
     before, now = machine_at(reader), dict(run.machine)
     snapshot, is_old = _newest_snapshot(reader)
-    if snapshot is None:
-        for minutes in run.warmup():
-            engine.warm(minutes)
-        engine.begin(reader.genesis(), max((record.seq for record in reader.begin_events()), default=0))
-    else:
-        models.demand(engine, str(snapshot.state["model"]))
-        rows = run.model.plan.history_rows
-        engine.restore(snapshot, *history(reader, run.instruments, snapshot, rows))
+    bring(engine, reader, models, snapshot)
     _follow(engine, reader, models, run.chunk_minutes, same_machine=before == now)
     if before != now:
         structlog.get_logger().warning("arithmetic_changed", before=before, after=now, batch=engine.batch)
@@ -204,65 +190,6 @@ def _newest_snapshot(reader: "TapeReader") -> tuple[Snapshot | None, bool]:
             consequence="every batch is computed again, once",
         )
         return None, True
-
-
-def history(
-    reader: "TapeReader", instruments: Sequence[Instrument], snapshot: Snapshot, rows: int
-) -> tuple[Iterator[Minutes | Backfill | UniverseChanged], tuple[str, ...]]:
-    """Return the inputs up to a snapshot, from so early that every lane has its newest `rows` rows.
-
-    Beside them, the names of the instruments that the run had when they begin.
-    """
-    return history_until(reader, instruments, snapshot.batch, snapshot.minute, rows)
-
-
-def history_until(
-    reader: "TapeReader", instruments: Sequence[Instrument], batch: int, minute: int, rows: int
-) -> tuple[Iterator[Minutes | Backfill | UniverseChanged], tuple[str, ...]]:
-    """Return the inputs up to a batch, as `history` does up to a snapshot's; `minute` is the batch's."""
-    start = reader.first_needed(minute, rows)
-    names = reader.universe_after(reader.batch_before(start)).names
-    return _history(reader, instruments, batch, start, names), names
-
-
-def _history(
-    reader: "TapeReader",
-    instruments: Sequence[Instrument],
-    batch: int,
-    start: int,
-    names: tuple[str, ...],
-) -> Iterator[Minutes | Backfill | UniverseChanged]:
-    for minutes in warmup_minutes(reader, instruments, without_refused=True):
-        kept = minutes[slice(int(np.searchsorted(minutes.minute, start)), None)]
-        if len(kept):
-            yield kept
-    records = takewhile(lambda record: record.batch <= batch, reader.batches(reader.batch_before(start)))
-    chunk_minutes = max(1, CHUNK_ROWS // len(names))
-    for item in playback.inputs(records, names, chunk_minutes, without_refused=True):
-        if isinstance(item, Minutes | Backfill | UniverseChanged):
-            yield item
-
-
-def warmup_minutes(
-    reader: "TapeReader", instruments: Sequence[Instrument], *, without_refused: bool = False
-) -> Iterator[Minutes]:
-    """Yield a tape's warm-up as sealed minutes, the empty ones too."""
-    warmup = next(
-        (event for event in map(chain.read_event, reader.begin_events()) if isinstance(event, Warmup)), None
-    )
-    if warmup is None:
-        return
-    grid = Grid([instrument.calendar for instrument in instruments])
-    blocks = np.concatenate(
-        [np.empty(0, BAR_RECORD), *(np.frombuffer(block, BAR_RECORD) for block in reader.warmup(1440))]
-    )
-    if without_refused:
-        blocks = blocks[(blocks["flags"] & BAR_FLAG_REFUSED) == 0]
-    for minute in grid.runs(warmup.first_minute, warmup.last_minute, max(1, CHUNK_ROWS // len(instruments))):
-        low, high = np.searchsorted(blocks["minute"], [minute[0], minute[-1] + 1])
-        rows = blocks[low:high]
-        at = np.searchsorted(minute, rows["minute"])
-        yield playback.unpacked(rows, at, minute, np.zeros(len(minute), np.bool_), len(instruments))
 
 
 def _follow(
@@ -297,7 +224,7 @@ def _demand_same(run: Run, reader: "TapeReader") -> None:
     differing += [text for key, text in WHAT_DIFFERS.items() if header.get(key) != ours[key]]
     if reader.instruments() != run.instruments:
         differing.append("instruments")
-    hashes = {name: chain.content_digest(content) for name, content in run.files.items()}
+    hashes = hashes_of(run.files)
     stored = dict(reader.model_hashes())
     changed = {name for name in {*hashes, *stored} if hashes.get(name) != stored.get(name)}
     differing += [text for name, text in RUN_FILES.items() if name in changed]

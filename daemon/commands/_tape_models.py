@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from daemon.commands._model import RUN_FILES, from_files
+from daemon.commands._model import RUN_FILES, LoadedModel, from_files
 from daemon.engine import Engine
 from daemon.events import AnyEvent, Minutes, ModelChanged
 from daemon.ports import Files
@@ -11,6 +11,20 @@ from daemon.settings import Settings
 
 if TYPE_CHECKING:
     from adapters.tape.reader import TapeReader
+
+
+def first_model(reader: "TapeReader") -> tuple[Settings, LoadedModel]:
+    """Return the settings that a tape's run began with and the model that traded then, from the tape alone.
+
+    Raises:
+        TapeVersionError: The settings are of another version of papertape.
+        BundleError: This papertape cannot make the model ready.
+        TapeDamagedError: Something is not as it was written.
+    """
+    header = reader.header()
+    settings = Settings.stored(header["settings"])
+    version = header["model_version"]
+    return settings, from_files(version, reader.model_files(), settings, reader.instruments())
 
 
 class TapeModels:

@@ -12,22 +12,14 @@ from adapters.tape.intact import check_intact
 from adapters.tape.pruned import Pruned
 from adapters.tape.reader import TapeReader
 from daemon import chain, playback
-from daemon.commands._model import from_files
-from daemon.commands._run import (
-    CHUNK_ROWS,
-    MACHINE_KEYS,
-    history,
-    machine,
-    machine_at,
-    warmup_minutes,
-)
-from daemon.commands._tape_models import TapeModels
+from daemon.commands._from_tape import CHUNK_ROWS, bring
+from daemon.commands._run import MACHINE_KEYS, machine, machine_at
+from daemon.commands._tape_models import TapeModels, first_model
 from daemon.engine import Engine
 from daemon.errors import PapertapeError, TapeDamagedError
 from daemon.events import MINUTE_MS, AnyEvent, ArithmeticChanged, BatchRecord, Minutes
 from daemon.playback import Difference
 from daemon.service import outcomes
-from daemon.settings import Settings
 from daemon.vitals.moment import clock
 
 MOST_SHOWN = 20
@@ -103,18 +95,14 @@ class _Again:
     def first_difference(self, n_batches: int) -> Difference | None:
         """Return where the run parts from the tape of `n_batches`; None if it never does."""
         reader = self._reader
-        engine = self._engine()
+        settings, first = first_model(reader)
+        engine = Engine(first.model, settings, reader.instruments(), funding=first.funding)
         models = TapeModels(reader, engine.run.settings)
-        if reader.pruned() is None:
+        snapshot = None if reader.pruned() is None else reader.oldest_snapshot()
+        bring(engine, reader, models, snapshot)
+        if snapshot is None:
             self.made_under = {key: reader.header()[key] for key in MACHINE_KEYS}
-            for minutes in warmup_minutes(reader, reader.instruments()):
-                engine.warm(minutes)
-            engine.begin(reader.genesis(), max((record.seq for record in reader.begin_events()), default=0))
         else:
-            snapshot = reader.oldest_snapshot()
-            rows = engine.run.model.plan.history_rows
-            models.demand(engine, str(snapshot.state["model"]))
-            engine.restore(snapshot, *history(reader, engine.run.instruments, snapshot, rows))
             self.start, self.made_under = snapshot.batch, machine_at(reader, snapshot.seq)
         stored = reader.batches(self.start)
         with Progress("computing again", n_batches) as progress, ThreadPoolExecutor(1) as trees:
@@ -140,12 +128,6 @@ class _Again:
                 "to it. Bits can be compared where it was made; later batches were not compared."
             )
         return "This machine computes as the one that made the tape: the tape or papertape has changed."
-
-    def _engine(self) -> Engine:
-        header, instruments = self._reader.header(), self._reader.instruments()
-        settings = Settings.stored(header["settings"])
-        loaded = from_files(header["model_version"], self._reader.model_files(), settings, instruments)
-        return Engine(loaded.model, settings, instruments, funding=loaded.funding)
 
     def _note_machine(self, record: BatchRecord) -> None:
         for event in record.events:
