@@ -20,6 +20,8 @@ PATIENCE_S = 240.0
 """Longer than anything takes here, on a busy machine too; whoever waits longer waits in vain."""
 
 POLL_S = 0.002
+"""How often to look for what is over within milliseconds, as a replay is."""
+
 TRAINED_AT = 1_704_300_000
 
 
@@ -121,8 +123,13 @@ def started(words: Sequence[str], folder: Path, **surroundings: str) -> Iterator
             process.wait()
 
 
-def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool]) -> bool:
+def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool], every_s: float = 0.02) -> bool:
     """Wait until something holds, and return True; False if the process ended before.
+
+    Args:
+        process: That it is waited for.
+        reached: Says whether it holds.
+        every_s: How often that is asked: the process needs the processor too.
 
     Raises:
         TimeoutError: Neither came.
@@ -133,7 +140,7 @@ def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool]) -> boo
             return reached()
         if time.monotonic() > deadline:
             raise TimeoutError
-        time.sleep(POLL_S)
+        time.sleep(every_s)
     return True
 
 

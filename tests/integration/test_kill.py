@@ -7,7 +7,7 @@ from subprocess import Popen
 
 import pytest
 
-from tests.integration.command_line import Job, n_batches, papertape, started, tip, wait_for
+from tests.integration.command_line import POLL_S, Job, n_batches, papertape, started, tip, wait_for
 
 FIRST = "2024-01-01T08:00"
 N_BATCHES = 3_120
@@ -31,18 +31,18 @@ def wait_for_moment(number: int, process: Popen[str], tape: Path, chance: random
     lock = tape.with_name(tape.name + ".lock")
     at_most_s = 0.03  # about what a group takes
     if number == 0:
-        wait_for(process, lock.exists)
+        wait_for(process, lock.exists, POLL_S)
     elif number == 1:
-        wait_for(process, lambda: tape.exists() and tape.stat().st_size > 0)
+        wait_for(process, lambda: tape.exists() and tape.stat().st_size > 0, POLL_S)
     elif number == 2:
-        wait_for(process, lambda: tip(tape) is not None)
+        wait_for(process, lambda: tip(tape) is not None, POLL_S)
     elif number % 4 == 3:
         # Its own number in the lock file: from here on it restores the last snapshot and follows the tape.
-        wait_for(process, lambda: lock.exists() and lock.read_text().strip() == str(process.pid))
+        wait_for(process, lambda: lock.exists() and lock.read_text().strip() == str(process.pid), POLL_S)
         at_most_s = 0.3
     else:
         target = N_BATCHES * number / (N_KILLS + 1)
-        wait_for(process, lambda: n_batches(tape) >= target)
+        wait_for(process, lambda: n_batches(tape) >= target, POLL_S)
     time.sleep(chance.uniform(0.0, at_most_s))
 
 

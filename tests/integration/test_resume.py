@@ -10,6 +10,7 @@ import pytest
 from daemon.__main__ import main
 from tests import runs
 from tests.integration.command_line import (
+    POLL_S,
     Job,
     digest,
     n_batches,
@@ -41,7 +42,7 @@ def test_a_second_writer_is_refused_by_the_number_of_the_first(job: Job) -> None
     """The first is held still in the middle of its work, so that the second meets a living writer."""
     tape = job.folder / "shared.tape"
     with started(job.words(tape.name), job.folder) as process:
-        assert wait_for(process, lambda: n_batches(tape) > 0)
+        assert wait_for(process, lambda: n_batches(tape) > 0, POLL_S)
         process.send_signal(signal.SIGSTOP)
         second = papertape(job.words(tape.name), job.folder)
     assert second.returncode == 2
@@ -53,7 +54,7 @@ def test_a_signal_ends_a_replay_between_two_batches(job: Job, whole: Path, endin
     name = f"{ending.name}.tape"
     tape = job.folder / name
     with started(job.words(name), job.folder) as process:
-        assert wait_for(process, lambda: n_batches(tape) > 0)
+        assert wait_for(process, lambda: n_batches(tape) > 0, POLL_S)
         process.send_signal(ending)
         assert process.wait() == 128 + ending
     log = (job.folder / "stderr.txt").read_text(encoding="utf-8")

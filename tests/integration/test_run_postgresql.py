@@ -11,7 +11,7 @@ from adapters.tape.place import ServerPlace, place_of
 from adapters.tape.reader import TapeReader
 from daemon.__main__ import main
 from daemon.errors import TapeError
-from tests.integration.command_line import Job, digest, papertape, started, wait_for
+from tests.integration.command_line import POLL_S, Job, digest, papertape, started, wait_for
 from tests.integration.live_exchange import Exchange, simulated_exchange
 from tests.postgresql import PostgresqlServer
 
@@ -83,7 +83,7 @@ def test_a_replay_that_is_killed_goes_on_and_comes_to_the_digest_of_a_tape_in_a_
 ) -> None:
     words = [*job.words("unused")[:-1], url_of(place)]
     with started(words, job.folder) as process:
-        assert wait_for(process, lambda: n_batches(place) >= 48)
+        assert wait_for(process, lambda: n_batches(place) >= 48, POLL_S)
     assert n_batches(place) < 1_200
     done = papertape(words, job.folder)
     assert done.returncode == 0, done.stderr
