@@ -10,6 +10,7 @@ import pytest
 from websockets.sync.client import connect
 
 from daemon.__main__ import main
+from daemon.commands import _dry_connect
 from tests.integration.command_line import started, wait_for
 
 
@@ -76,8 +77,9 @@ def test_a_clock_that_is_years_off_is_told(
 
 
 def test_a_stream_that_says_nothing_is_not_well(
-    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_dry_connect, "WAIT_S", 3.0)
     with connect(f"ws://{address}/papertape/control") as control:
         control.send('{"fault": "silence", "for_s": 3600}')
         assert "done" in str(control.recv())
@@ -85,7 +87,7 @@ def test_a_stream_that_says_nothing_is_not_well(
         assert main(words(tmp_path, address, ["ALFAUSDT"], clock_url=clock)) == 1
         control.send('{"fault": "clear"}')
         control.recv()
-    assert "connected, and nothing of any symbol within 20 s" in capsys.readouterr().out
+    assert f"connected, and nothing of any symbol within {_dry_connect.WAIT_S:g} s" in capsys.readouterr().out
 
 
 def test_a_venue_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
