@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +67,12 @@ def version(number: int) -> Bundle:
     """The n-th version: of two models in turn, each trained at another moment; some do not learn online."""
     one = replace(bundle(1 + number % 2), trained_at=number)
     return narrow(one) if number % 5 == 0 else one
+
+
+@cache
+def numbers() -> dict[str, int]:
+    """Which version a name is of."""
+    return {version_of(version(n).to_files()): n for n in range(N_SWAPS + 1)}
 
 
 def torn(one: Bundle) -> Files:
@@ -232,7 +238,8 @@ def test_no_minute_is_missed_and_none_comes_twice(swapped: Swapped) -> None:
 def test_good_versions_trade_in_their_order_and_bad_ones_are_refused_with_their_reason(
     swapped: Swapped,
 ) -> None:
-    good = [version_of(content(n)[0]) for n in range(1, N_SWAPS + 1) if content(n)[1] is None]
+    held = [content(n) for n in range(1, N_SWAPS + 1)]
+    good = [version_of(files) for files, reason in held if reason is None]
     told = [
         event.version
         for record in swapped.records
@@ -241,21 +248,20 @@ def test_good_versions_trade_in_their_order_and_bad_ones_are_refused_with_their_
     ]
     assert told == good
     assert len(good) == N_SWAPS - N_SWAPS // 4
-    reasons = [content(n)[1] for n in range(1, N_SWAPS + 1) if content(n)[1] is not None]
+    reasons = [reason for _, reason in held if reason is not None]
     assert len(swapped.refused) == len(reasons)
     for (_, said), reason in zip(swapped.refused, reasons, strict=True):
-        assert str(reason) in said
+        assert reason in said
 
 
 def test_every_decision_is_that_of_the_version_that_the_tape_names(swapped: Swapped) -> None:
     """Trees keep no state: what they say is known of each model from a run on it alone."""
     n_minutes = len(swapped.records)
-    number = {version_of(version(n).to_files()): n for n in range(N_SWAPS + 1)}
     alone = [trees_of(decided(engine_of(seed), [traded(n_minutes)])[0], bundle().experts) for seed in (1, 2)]
     said = trees_of(swapped.records, NARROW)
     seen = set()
     for at, (_, trades) in enumerate(in_force(swapped)):
-        ours, other = 1 + number[trades] % 2, 1 + (number[trades] + 1) % 2
+        ours, other = 1 + numbers()[trades] % 2, 1 + (numbers()[trades] + 1) % 2
         seen.add(trades)
         np.testing.assert_array_equal(said[at], alone[ours - 1][at])
         assert (said[at] != alone[other - 1][at]).any()
@@ -268,9 +274,9 @@ def test_an_export_names_the_version_beside_every_decision(swapped: Swapped, tmp
     told = dict(decisions.select("batch", "model").unique().iter_rows())
     assert told == {record.batch: trades for record, trades in in_force(swapped)}
     # Who learns online is silent where the version has no such expert.
-    learns = {version_of(version(n).to_files()): "online" in version(n).experts for n in range(N_SWAPS + 1)}
+    learns = {trades for trades in told.values() if "online" in version(numbers()[trades]).experts}
     silent = decisions.filter(pl.col("online_up").is_nan())["model"].unique().to_list()
-    assert sorted(silent) == sorted(trades for trades in set(told.values()) if not learns[trades])
+    assert sorted(silent) == sorted(set(told.values()) - learns)
     assert len(silent) > N_SWAPS // 10
     assert not decisions["trees_up"].is_nan().any()
     assert decisions.height == len(swapped.records) * len(NAMES)
@@ -306,8 +312,7 @@ def test_verify_reproduces_the_run_without_its_registry(
 
 def experts_of(run: Swapped) -> list[tuple[str, ...]]:
     """The experts of every batch."""
-    named = {version_of(version(n).to_files()): version(n).experts for n in range(N_SWAPS + 1)}
-    return [named[trades] for _, trades in in_force(run)]
+    return [version(numbers()[trades]).experts for _, trades in in_force(run)]
 
 
 def engine_of(seed: int) -> Engine:
