@@ -187,7 +187,7 @@ async def test_a_version_by_its_number_is_not_watched_nor_anything_where_nobody_
     where = uri if uri.startswith("models:") else str(tmp_path / uri)
     run = Run(tmp_path, where, "sqlite:////nowhere/mlflow.db", every_s)
     async with run.watch.running(run.submit):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # fifty naps: time to look, if it looked
     assert run.events == []
     assert run.watch.figures()["model_registry_failures_total"][()] == 0.0
 
