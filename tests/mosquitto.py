@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.loopback import free_port
 
 PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 PATIENCE_S = 30.0
@@ -68,10 +69,7 @@ async def mosquitto(folder: Path, *lines: str) -> AsyncIterator[Mosquitto]:
     if PROGRAM is None:
         assert os.environ.get("CI") != "true", "mosquitto is missing"
         pytest.skip("mosquitto is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    broker = Mosquitto(folder, port, lines or ("allow_anonymous true",))
+    broker = Mosquitto(folder, free_port(), lines or ("allow_anonymous true",))
     try:
         await broker.start()
         yield broker

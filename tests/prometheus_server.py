@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import urllib.error
 import urllib.parse
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import skip_or_fail
+from tests.loopback import free_address
 
 
 def found(program: str, package: str = "prometheus") -> str:
@@ -22,13 +22,6 @@ def found(program: str, package: str = "prometheus") -> str:
         skip_or_fail(f"{program} is not installed: apt-get install {package}")
     assert path is not None
     return path
-
-
-def free_address() -> str:
-    """A port of this machine that nobody has."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def fetched(url: str) -> str | None:

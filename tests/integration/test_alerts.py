@@ -16,7 +16,8 @@ from websockets.sync.client import connect
 from tests.deploy.rules import DEPLOY, FILE, OF_A_RUN_ALONE, read
 from tests.integration.command_line import Job, n_batches, started, wait_for
 from tests.integration.live_exchange import exchange_at
-from tests.prometheus_server import fetched, found, free_address, prometheus
+from tests.loopback import free_address
+from tests.prometheus_server import fetched, found, prometheus
 
 pytestmark = pytest.mark.slow
 

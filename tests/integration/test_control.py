@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from tests.integration.command_line import (
     wait_for,
 )
 from tests.integration.live_exchange import Exchange, exchange_at
+from tests.loopback import free_port
 from tests.runs import SETTINGS
 
 pytestmark = pytest.mark.slow
@@ -67,9 +67,7 @@ class Controlled:
 @contextmanager
 def controlled(job: Job, tmp_path: Path, speed: int = 300) -> Iterator[Controlled]:
     """A run that has decided minutes and holds positions."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     token_file = tmp_path / "token"
     token_file.write_text(TOKEN + "\n", encoding="utf-8")
     control = {"enabled": True, "port": port, "token_file": str(token_file)}

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from adapters.simulator.market import SimulatedMarket
 from daemon.commands._bars import open_bars
 from daemon.settings import Settings
 from tests.integration.command_line import started, wait_for
+from tests.integration.live_exchange import feeds_at, serving
 
 N_MINUTES = 4_000
 
@@ -20,32 +20,16 @@ def n_lines(folder: Path) -> int:
 
 
 def test_a_recording_that_was_killed_goes_on_and_ends_as_the_exchanges_history(tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"127.0.0.1:{port}"
-    settings = {
-        "universe": {"instruments": ["ALFAUSDT", "BRAVOUSDT"]},
-        "feeds": {
-            "venues": {
-                "binance": {"stream_url": f"ws://{address}/stream", "history_url": f"http://{address}"}
-            },
-            "clock_url": f"ws://{address}/papertape/clock",
-        },
-    }
-    (tmp_path / "live.yaml").write_text(json.dumps(settings), encoding="utf-8")
     exchange, out = tmp_path / "exchange", tmp_path / "rec"
     exchange.mkdir()
-    serve = ["simulate", "--minutes", str(N_MINUTES), "--speed", "300", "--port", str(port)]
     words = ["record", "--config", str(tmp_path / "live.yaml"), "--out", str(out), "--frames"]
     log = tmp_path / "stderr.txt"
-    with started(serve, exchange) as serving:
-
-        def is_open() -> bool:
-            with socket.socket() as probe:
-                return probe.connect_ex(("127.0.0.1", port)) == 0
-
-        assert wait_for(serving, is_open), (exchange / "stderr.txt").read_text(encoding="utf-8")
+    with serving(["--minutes", str(N_MINUTES), "--speed", "300"], exchange) as address:
+        settings = {
+            "universe": {"instruments": ["ALFAUSDT", "BRAVOUSDT"]},
+            "feeds": feeds_at(address),
+        }
+        (tmp_path / "live.yaml").write_text(json.dumps(settings), encoding="utf-8")
         with started(words, tmp_path) as process:
             assert wait_for(process, lambda: n_lines(out) >= 8), log.read_text(encoding="utf-8")
         killed_at = n_lines(out)

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.integration.command_line import REPOSITORY, Job, n_batches, settings_
 from tests.integration.live_exchange import simulated_exchange
 from tests.integration.test_outside_experts import MODULE, TRAIN, install
 from tests.listening_manager import ListeningManager
+from tests.loopback import free_port
 from tests.webhooks import Webhook
 
 HANGING = (
@@ -50,12 +50,6 @@ def hanging_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
 
 
 EXPERTS = {**runs.SETTINGS.model_dump(mode="json")["experts"], "entry_points": ["reversal"]}
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def asked(port: int, path: str) -> tuple[int, dict[str, Any]]:
