@@ -71,6 +71,18 @@ class Prometheus:
 
 
 @contextmanager
+def running(words: Sequence[str], folder: Path, name: str) -> Iterator["subprocess.Popen[str]"]:
+    """A server's process, which writes its log into the folder under this name; killed at the end."""
+    with (folder / f"{name}.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder, text=True)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
 def prometheus(
     target: str, folder: Path, *, rules: Sequence[Path] = (), alertmanager: str | None = None
 ) -> Iterator[tuple[Prometheus, "subprocess.Popen[str]"]]:
@@ -92,10 +104,5 @@ def prometheus(
         f"--web.listen-address={address}",
         "--log.level=error",
     ]
-    with (folder / "prometheus.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder, text=True)
-        try:
-            yield Prometheus(address), process
-        finally:
-            process.kill()
-            process.wait()
+    with running(words, folder, "prometheus") as process:
+        yield Prometheus(address), process

@@ -1,4 +1,4 @@
-"""A webhook on loopback: takes what apprise sends to json:// addresses, or takes it and never answers."""
+"""A webhook on loopback: takes what is posted as JSON, or takes it and never answers."""
 
 import json
 import threading
@@ -19,7 +19,7 @@ class Webhook:
     """
 
     def __init__(self, *, hangs: bool = False, answers: tuple[int, ...] = ()) -> None:
-        self.taken: list[dict[str, Any]] = []
+        self._posted: list[tuple[str, dict[str, Any]]] = []
         self._heard = threading.Condition()
         self._end = threading.Event()
         statuses = iter(answers)
@@ -29,7 +29,7 @@ class Webhook:
             def do_POST(self) -> None:
                 content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 with webhook._heard:
-                    webhook.taken.append(content)
+                    webhook._posted.append((self.path, content))
                     webhook._heard.notify_all()
                 if hangs:
                     webhook._end.wait()
@@ -43,20 +43,31 @@ class Webhook:
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
-        self.address = f"json://user:secret-token@127.0.0.1:{self._server.server_port}/hook?rto=1"
+        self.port = self._server.server_port
+        # As apprise has it.
+        self.address = f"json://user:secret-token@127.0.0.1:{self.port}/hook?rto=1"
         self._thread = threading.Thread(target=self._server.serve_forever)
+
+    @property
+    def posted(self) -> list[tuple[str, dict[str, Any]]]:
+        """Path and content of all that was taken so far."""
+        with self._heard:
+            return list(self._posted)
+
+    @property
+    def taken(self) -> list[dict[str, Any]]:
+        """The messages taken so far."""
+        return [message for _, message in self.posted]
 
     @property
     def titles(self) -> list[str]:
         """Of the messages taken so far."""
-        with self._heard:
-            return [message["title"] for message in self.taken]
+        return [message["title"] for message in self.taken]
 
     def wait(self, holds: Callable[[list[str]], bool]) -> None:
         """Wait until something holds of the titles."""
         with self._heard:
-            taken = self.taken
-            assert self._heard.wait_for(lambda: holds([one["title"] for one in taken]), PATIENCE_S), taken
+            assert self._heard.wait_for(lambda: holds(self.titles), PATIENCE_S), self.taken
 
     def __enter__(self) -> Self:
         self._thread.start()

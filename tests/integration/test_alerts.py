@@ -2,11 +2,8 @@
 
 import json
 import re
-import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,53 +14,22 @@ from tests.deploy.rules import DEPLOY, FILE, OF_A_RUN_ALONE, read
 from tests.integration.command_line import Job, n_batches, started, wait_for
 from tests.integration.live_exchange import exchange_at
 from tests.loopback import free_address
-from tests.prometheus_server import fetched, found, prometheus
+from tests.prometheus_server import fetched, found, prometheus, running
+from tests.webhooks import Webhook
 
 pytestmark = pytest.mark.slow
 
 AT_ONCE = {"group_wait": "0s", "group_interval": "1s"}
 
 
-class Webhook:
-    """Hears what Alertmanager posts: messages by path, in order."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[str, dict[str, Any]]] = []
-        heard = self.heard
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                heard.append((self.path, json.loads(body)))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *args: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def alerts(self, path: str, status: str) -> dict[str, dict[str, Any]]:
-        """The alerts heard at a path, by name."""
-        return {
-            alert["labels"]["alertname"]: alert
-            for at, message in list(self.heard)
-            for alert in message["alerts"]
-            if (at, alert["status"]) == (path, status)
-        }
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    made = Webhook()
-    thread = threading.Thread(target=made.server.serve_forever)
-    thread.start()
-    try:
-        yield made
-    finally:
-        made.server.shutdown()
-        thread.join()
-        made.server.server_close()
+def alerts(webhook: Webhook, path: str, status: str) -> dict[str, dict[str, Any]]:
+    """The alerts heard at a path, by name."""
+    return {
+        alert["labels"]["alertname"]: alert
+        for at, message in webhook.posted
+        for alert in message["alerts"]
+        if (at, alert["status"]) == (path, status)
+    }
 
 
 def impatient_rules(folder: Path) -> Path:
@@ -83,7 +49,7 @@ def alertmanager(folder: Path, webhook: Webhook) -> Iterator[str]:
         route.update(AT_ONCE)
     for receiver in config["receivers"]:
         for hook in receiver.get("webhook_configs", ()):
-            hook["url"] = hook["url"].replace(":9095", f":{webhook.server.server_port}")
+            hook["url"] = hook["url"].replace(":9095", f":{webhook.port}")
     (folder / "alertmanager.yml").write_text(json.dumps(config), encoding="utf-8")
     address = free_address()
     words = [
@@ -93,21 +59,17 @@ def alertmanager(folder: Path, webhook: Webhook) -> Iterator[str]:
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
     ]
-    with (folder / "alertmanager.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder, text=True)
-        try:
-            assert wait_for(process, lambda: fetched(f"http://{address}/-/ready") is not None)
-            yield address
-        finally:
-            process.kill()
-            process.wait()
+    with running(words, folder, "alertmanager") as process:
+        assert wait_for(process, lambda: fetched(f"http://{address}/-/ready") is not None)
+        yield address
 
 
 def test_a_feed_that_is_cut_alarms_until_it_is_back_and_so_do_broken_settings(
-    job: Job, tmp_path: Path, webhook: Webhook
+    job: Job, tmp_path: Path
 ) -> None:
     # Slow enough that a busy machine is done before the exchange is.
-    with exchange_at(100, job, tmp_path, {"health": {"stale_seconds": 60}}) as exchange:
+    lateness = {"health": {"stale_seconds": 60}}
+    with Webhook() as webhook, exchange_at(100, job, tmp_path, lateness) as exchange:
         log = exchange.folder / "stderr.txt"
         clock: str = json.loads((tmp_path / "live.yaml").read_text())["feeds"]["clock_url"]
         with (
@@ -124,25 +86,27 @@ def test_a_feed_that_is_cut_alarms_until_it_is_back_and_so_do_broken_settings(
             with prometheus(address(), tmp_path, rules=rules, alertmanager=notified) as (server, _):
                 well = 'papertape_health_ok{check="feed"} == 1'
                 assert wait_for(process, lambda: bool(server.query(well))), log.read_text()
-                assert wait_for(process, lambda: "PapertapeWatchdog" in webhook.alerts("/watchdog", "firing"))
-                assert "PapertapeFeedStale" not in webhook.alerts("/alerts", "firing")
+                assert wait_for(
+                    process, lambda: "PapertapeWatchdog" in alerts(webhook, "/watchdog", "firing")
+                )
+                assert "PapertapeFeedStale" not in alerts(webhook, "/alerts", "firing")
                 with connect(clock.replace("/clock", "/control")) as control:
                     control.send(json.dumps({"fault": "silence", "for_s": 1e9}))
                     control.recv()
                     assert wait_for(
-                        process, lambda: "PapertapeFeedStale" in webhook.alerts("/alerts", "firing")
+                        process, lambda: "PapertapeFeedStale" in alerts(webhook, "/alerts", "firing")
                     ), log.read_text()
                     control.send(json.dumps({"fault": "clear"}))
                     control.recv()
                 assert wait_for(
-                    process, lambda: "PapertapeFeedStale" in webhook.alerts("/alerts", "resolved")
+                    process, lambda: "PapertapeFeedStale" in alerts(webhook, "/alerts", "resolved")
                 ), log.read_text()
                 assert all(server.query(name) for name in OF_A_RUN_ALONE)
                 (tmp_path / "live.yaml").write_text("run: {name: 7", encoding="utf-8")
                 assert wait_for(
-                    process, lambda: "PapertapeReloadRejected" in webhook.alerts("/alerts", "firing")
+                    process, lambda: "PapertapeReloadRejected" in alerts(webhook, "/alerts", "firing")
                 ), log.read_text()
-    stale = webhook.alerts("/alerts", "firing")["PapertapeFeedStale"]
+    stale = alerts(webhook, "/alerts", "firing")["PapertapeFeedStale"]
     assert stale["labels"]["severity"] == "critical"
     assert stale["annotations"]["runbook"] == "deploy/runbooks.md#papertapefeedstale"
     assert "gets no bars" in stale["annotations"]["summary"]
