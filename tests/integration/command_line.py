@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from adapters.tape.reader import TapeReader
 from daemon.errors import TapeError
@@ -142,6 +144,25 @@ def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool], every_
             raise TimeoutError
         time.sleep(every_s)
     return True
+
+
+def metrics_address(process: subprocess.Popen[str], log: Path) -> str:
+    """Where a process serves its metrics, as soon as its log says so."""
+    found: list[str] = []
+
+    def is_said() -> bool:
+        found[:] = re.findall(r"http://(127\.0\.0\.1:\d+)/metrics", log.read_text(encoding="utf-8"))
+        return bool(found)
+
+    assert wait_for(process, is_said), log.read_text(encoding="utf-8")
+    return found[0]
+
+
+def said(log: Path, event: str) -> list[dict[str, Any]]:
+    """The lines of a log that tell of an event; the last may be half written and is left out then."""
+    lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+    whole = [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}\n")]
+    return [line for line in whole if line["event"] == event]
 
 
 def tip(tape: Path) -> tuple[int, bytes] | None:

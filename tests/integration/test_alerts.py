@@ -11,7 +11,7 @@ import pytest
 from websockets.sync.client import connect
 
 from tests.deploy.rules import DEPLOY, FILE, OF_A_RUN_ALONE, read
-from tests.integration.command_line import Job, n_batches, started, wait_for
+from tests.integration.command_line import Job, metrics_address, n_batches, started, wait_for
 from tests.integration.live_exchange import exchange_at
 from tests.loopback import free_address
 from tests.prometheus_server import fetched, found, prometheus, running
@@ -76,14 +76,10 @@ def test_a_feed_that_is_cut_alarms_until_it_is_back_and_so_do_broken_settings(
             started([*exchange.words, "--serve", "0"], exchange.folder) as process,
             alertmanager(tmp_path, webhook) as notified,
         ):
-
-            def address() -> str:
-                match = re.search(r"http://(127\.0\.0\.1:\d+)/metrics", log.read_text(encoding="utf-8"))
-                return match[1] if match else ""
-
             assert wait_for(process, lambda: n_batches(exchange.tape) >= 3), log.read_text()
             rules = [impatient_rules(tmp_path)]
-            with prometheus(address(), tmp_path, rules=rules, alertmanager=notified) as (server, _):
+            address = metrics_address(process, log)
+            with prometheus(address, tmp_path, rules=rules, alertmanager=notified) as (server, _):
                 well = 'papertape_health_ok{check="feed"} == 1'
                 assert wait_for(process, lambda: bool(server.query(well))), log.read_text()
                 assert wait_for(

@@ -1,6 +1,5 @@
 """A real Prometheus server watches the demo, and every query of every dashboard and rule finds something."""
 
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from tests.deploy.dashboards import queries, variables
 from tests.deploy.promql import now, selectors
 from tests.deploy.rules import FILE as RULES_FILE
 from tests.deploy.rules import OF_A_RUN_ALONE, rules
-from tests.integration.command_line import started, wait_for
+from tests.integration.command_line import metrics_address, started, wait_for
 from tests.prometheus_server import Prometheus, prometheus
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dashboards")]
@@ -51,16 +50,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     log, began_s = folder / "stderr.txt", time.time()
     words = ["demo", "--minutes", MINUTES, "--out", str(folder / "demo"), "--serve", "0"]
     with started(words, folder, **SURROUNDINGS) as process:
-        address: list[str] = []
-
-        def says(pattern: str) -> bool:
-            address[:] = re.findall(pattern, log.read_text(encoding="utf-8"))
-            return bool(address)
-
-        assert wait_for(process, lambda: says(r"http://(127\.0\.0\.1:\d+)/metrics")), log.read_text()
-        (instance,) = address
+        instance = metrics_address(process, log)
         with prometheus(instance, folder, rules=[RULES_FILE]) as (server, _):
-            assert wait_for(process, lambda: says("metrics_linger")), log.read_text()
+            assert wait_for(process, lambda: "metrics_linger" in log.read_text()), log.read_text()
             # What is served last is asked for by the second: it must have been there for longer than one.
             done_s, scraped = time.time() + 1.0, "timestamp(papertape_capital)"
             assert wait_for(process, lambda: (server.value(scraped) or 0.0) > done_s)

@@ -1,6 +1,5 @@
 """A real Prometheus server scrapes a replay that is running, and has every family."""
 
-import re
 import signal
 import socket
 import subprocess
@@ -24,7 +23,7 @@ from adapters.prometheus.live import (
 from adapters.tape.reader import TapeReader
 from daemon.__main__ import main
 from daemon.events import BatchRecord
-from tests.integration.command_line import PATIENCE_S, Job, settings_text, started, wait_for
+from tests.integration.command_line import PATIENCE_S, Job, metrics_address, settings_text, started, wait_for
 from tests.prometheus_server import Prometheus, fetched, found, prometheus
 
 # One replay serves them all.
@@ -65,17 +64,8 @@ def served(job: Job, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
     folder = tmp_path_factory.mktemp("served")
     (folder / "serve.yaml").write_text(settings_text(metrics={"linger_seconds": 600}), encoding="utf-8")
     words = Job(job.folder, config=str(folder / "serve.yaml")).words(str(folder / "served.tape"))
-    log = folder / "stderr.txt"
     with started([*words, "--serve", "0"], folder) as process:
-        found_in: list[str] = []
-
-        def is_serving() -> bool:
-            text = log.read_text(encoding="utf-8")
-            found_in[:] = re.findall(r"http://(127\.0\.0\.1:\d+)/metrics", text)
-            return bool(found_in)
-
-        assert wait_for(process, is_serving), log.read_text(encoding="utf-8")
-        yield Served(process, found_in[0], folder / "served.tape")
+        yield Served(process, metrics_address(process, folder / "stderr.txt"), folder / "served.tape")
 
 
 def all_figures(served: Served) -> str:

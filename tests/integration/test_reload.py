@@ -4,6 +4,7 @@ import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from daemon import chain
 from daemon.commands._verify import reproduced
 from daemon.events import SettingsChanged
 from tests.adapters.files.test_settings_watch import config_map
-from tests.integration.command_line import Job, n_batches, started, wait_for
+from tests.integration.command_line import Job, n_batches, said, started, wait_for
 from tests.integration.live_exchange import Exchange, simulated_exchange
 
 pytestmark = pytest.mark.slow
@@ -36,10 +37,9 @@ class Mounted:
         told = {**self.told, "policy": {**self.told["policy"], **policy}}
         return config_map(self.folder, json.dumps(told), self.revision)
 
-    def said(self, event: str) -> list[dict[str, object]]:
+    def said(self, event: str) -> list[dict[str, Any]]:
         """The lines of the log with this event."""
-        lines = [line for line in self.log.read_text(encoding="utf-8").splitlines() if f'"{event}"' in line]
-        return [json.loads(line) for line in lines]
+        return said(self.log, event)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`papertape run` and `replay` onto a tape on a real PostgreSQL server, which goes away meanwhile."""
 
-import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from adapters.tape.place import ServerPlace, place_of
 from adapters.tape.reader import TapeReader
 from daemon.__main__ import main
 from daemon.errors import TapeError
-from tests.integration.command_line import POLL_S, Job, digest, papertape, started, wait_for
+from tests.integration.command_line import POLL_S, Job, digest, papertape, said, started, wait_for
 from tests.integration.live_exchange import Exchange, simulated_exchange
 from tests.postgresql import PostgresqlServer
 
@@ -39,12 +38,6 @@ def n_batches(place: ServerPlace) -> int:
             return reader.demand_begun()[0]
     except TapeError:
         return -1
-
-
-def said(log: Path, event: str) -> list[dict[str, object]]:
-    """The lines of a log that tell of an event, whole ones."""
-    lines = [line for line in log.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-    return [found for found in map(json.loads, lines) if found["event"] == event]
 
 
 def test_a_run_waits_for_its_server_is_killed_and_comes_to_a_tape_without_gap_or_double(

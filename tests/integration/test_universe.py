@@ -11,7 +11,7 @@ from adapters.tape.reader import TapeReader
 from daemon import chain
 from daemon.__main__ import main
 from daemon.events import BatchRecord, UniverseChanged
-from tests.integration.command_line import Job, n_batches, started, wait_for
+from tests.integration.command_line import Job, n_batches, said, started, wait_for
 from tests.integration.live_exchange import simulated_exchange
 
 pytestmark = pytest.mark.slow
@@ -51,23 +51,20 @@ def test_instruments_join_and_leave_a_running_daemon_and_a_dead_one(
         file, tape = File(Path(exchange.words[exchange.words.index("--config") + 1])), exchange.tape
         log = exchange.folder / "stderr.txt"
 
-        def said(text: str) -> bool:
-            return text in log.read_text(encoding="utf-8")
-
         file.name(A, B)
         with started(exchange.words, exchange.folder) as process:
             assert wait_for(process, lambda: n_batches(tape) >= 2), log.read_text()
             file.name(A, C, D)
-            assert wait_for(process, lambda: said('"universe_changed"')), log.read_text()
+            assert wait_for(process, lambda: bool(said(log, "universe_changed"))), log.read_text()
             file.name(A, C, "NOSUCHUSDT")
-            assert wait_for(process, lambda: said("Invalid symbol")), log.read_text()
+            assert wait_for(process, lambda: "Invalid symbol" in log.read_text()), log.read_text()
             seen = n_batches(tape)
             assert wait_for(process, lambda: n_batches(tape) >= seen + 2)
             process.send_signal(signal.SIGKILL)
             process.wait()
         file.name(B, C, D)
         with started(exchange.words, exchange.folder) as process:
-            assert wait_for(process, lambda: said('"universe_changed"')), log.read_text()
+            assert wait_for(process, lambda: bool(said(log, "universe_changed"))), log.read_text()
             seen = n_batches(tape)
             assert wait_for(process, lambda: n_batches(tape) >= seen + 2)
             process.send_signal(signal.SIGTERM)
