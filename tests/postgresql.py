@@ -36,6 +36,11 @@ OPTIONS = {
 }
 
 
+def url_of(place: ServerPlace) -> str:
+    """The URL of a tape's place, as it is said on the command line."""
+    return f"{place.url}&schema={place.schema}"
+
+
 @dataclass
 class PostgresqlServer:
     """A server that can be stopped, killed and started again.

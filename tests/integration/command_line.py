@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from daemon.errors import TapeError
 from tests import runs
@@ -82,17 +83,17 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(REPOSITORY), "TERM": "xterm", "COLUMNS": "110"}
 
 
-def papertape(words: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run one command line to its end."""
-    return run_python(["-m", "papertape", *words], folder)
+def papertape(words: Sequence[str], folder: Path, **surroundings: str) -> subprocess.CompletedProcess[str]:
+    """Run one command line to its end, with these variables of the environment as well."""
+    return run_python(["-m", "papertape", *words], folder, **surroundings)
 
 
-def run_python(words: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run Python to its end."""
+def run_python(words: Sequence[str], folder: Path, **surroundings: str) -> subprocess.CompletedProcess[str]:
+    """Run Python to its end, with these variables of the environment as well."""
     return subprocess.run(
         [sys.executable, *words],
         cwd=folder,
-        env=environment(),
+        env={**environment(), **surroundings},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -165,9 +166,9 @@ def said(log: Path, event: str) -> list[dict[str, Any]]:
     return [line for line in whole if line["event"] == event]
 
 
-def tip(tape: Path) -> tuple[int, bytes] | None:
+def tip(tape: Place) -> tuple[int, bytes] | None:
     """Number and digest of a tape's newest batch; None if nothing is on it, or it is only being made."""
-    if not tape.exists():
+    if isinstance(tape, Path) and not tape.exists():
         return None
     try:
         with TapeReader(tape) as reader:
@@ -176,13 +177,13 @@ def tip(tape: Path) -> tuple[int, bytes] | None:
         return None
 
 
-def n_batches(tape: Path) -> int:
+def n_batches(tape: Place) -> int:
     """How many batches are on a tape; -1 if it was not begun."""
     end = tip(tape)
     return -1 if end is None else end[0]
 
 
-def digest(tape: Path) -> str:
+def digest(tape: Place) -> str:
     """The digest of a tape's newest batch."""
     end = tip(tape)
     assert end is not None

@@ -1,10 +1,12 @@
 """What the tests of the real commands share: a job, and its replay without any interruption."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.command_line import Job, papertape, write_job
+from tests.integration.live_exchange import Exchange, simulated_exchange
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +21,10 @@ def whole(job: Job) -> Path:
     done = papertape(job.words("whole.tape"), job.folder)
     assert done.returncode == 0, done.stderr
     return job.folder / "whole.tape"
+
+
+@pytest.fixture
+def exchange(job: Job, tmp_path: Path) -> Iterator[Exchange]:
+    """The market of the job, served, and the words of a run on it."""
+    with simulated_exchange(job, tmp_path) as served:
+        yield served

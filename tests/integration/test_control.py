@@ -44,15 +44,7 @@ class Controlled:
 
     def ctl(self, *words: str, token: str | None = TOKEN) -> subprocess.CompletedProcess[str]:
         variables = {} if token is None else {"PAPERTAPE_CONTROL__TOKEN": token}
-        return subprocess.run(
-            [sys.executable, "-m", "papertape", "ctl", *words, "--url", self.url],
-            cwd=self.exchange.folder,
-            env={**environment(), **variables},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
+        return papertape(["ctl", *words, "--url", self.url], self.exchange.folder, **variables)
 
     def said(self, *words: str) -> Any:
         done = self.ctl(*words, "--json")

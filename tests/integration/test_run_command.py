@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,10 @@ import pytest
 from adapters.tape.reader import TapeReader
 from daemon.events import BAR_FLAG_SYNTHETIC
 from tests import runs
-from tests.integration.command_line import Job, n_batches, papertape, started, wait_for
-from tests.integration.live_exchange import Exchange, simulated_exchange
+from tests.integration.command_line import n_batches, papertape, started, wait_for
+from tests.integration.live_exchange import Exchange
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def exchange(job: Job, tmp_path: Path) -> Iterator[Exchange]:
-    with simulated_exchange(job, tmp_path) as served:
-        yield served
 
 
 def test_a_run_is_killed_taken_up_and_stopped_and_its_tape_is_the_exchanges_history(

@@ -20,6 +20,7 @@ from adapters.tape.writer import TapeWriter
 from daemon.errors import TapeError, TapeInUseError
 from tests.adapters.tape import samples
 from tests.adapters.tape.homes import Home
+from tests.postgresql import url_of
 
 WRITE = """
 import sys
@@ -65,7 +66,7 @@ def test_a_writer_killed_at_any_moment_loses_no_committed_group(home: Home, repo
     A server may notice a moment later, so the next writer waits for the lock of a killed one.
     """
     place, chance = home.place(), random.Random(11)
-    where = str(place) if isinstance(place, Path) else f"{place.url}&schema={place.schema}"
+    where = str(place) if isinstance(place, Path) else url_of(place)
     for _ in range(6 if isinstance(place, Path) else 3):
         process = subprocess.Popen(
             [sys.executable, "-c", WRITE, where], stdout=subprocess.PIPE, text=True, cwd=repository
