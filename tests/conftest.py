@@ -2,9 +2,10 @@
 
 import logging
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 import structlog
@@ -31,7 +32,7 @@ turn_off_telemetry()
 calm_threads()
 
 
-def skip_or_fail(reason: str) -> None:
+def skip_or_fail(reason: str) -> NoReturn:
     """End this test because something outside the repository is missing: a skip here, a failure in CI.
 
     Args:
@@ -44,6 +45,19 @@ def skip_or_fail(reason: str) -> None:
     if IS_CI:
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def program(name: str, how: str) -> str:
+    """Where a program is; without it the test ends, with how it is installed.
+
+    Args:
+        name: Of the program. A server's may be where only its owner looks.
+        how: What installs it, in words.
+    """
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    if path is None:
+        skip_or_fail(f"{name} is not installed: {how}")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,15 @@
 """A real mosquitto on loopback for a test."""
 
 import asyncio
-import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
+from tests.conftest import program
 from tests.loopback import free_port
 
-PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 PATIENCE_S = 30.0
 
 
@@ -22,11 +18,13 @@ class Mosquitto:
     """A broker that can be killed and started again on the same port.
 
     Attributes:
+        program: Where mosquitto is.
         folder: For its files.
         port: Where it listens.
         lines: Of its configuration, beside the listener.
     """
 
+    program: str
     folder: Path
     port: int
     lines: tuple[str, ...] = ("allow_anonymous true",)
@@ -47,12 +45,11 @@ class Mosquitto:
                     return
 
     def _process(self) -> subprocess.Popen[bytes]:
-        assert PROGRAM is not None
         configuration = self.folder / f"mosquitto-{self.port}.conf"
         text = (f"listener {self.port} 127.0.0.1", "persistence false", "user root", *self.lines)
         configuration.write_text("\n".join(text) + "\n")
         with (self.folder / "mosquitto.log").open("ab") as log:
-            self.process = subprocess.Popen([PROGRAM, "-c", str(configuration)], stdout=log, stderr=log)
+            self.process = subprocess.Popen([self.program, "-c", str(configuration)], stdout=log, stderr=log)
         return self.process
 
     def kill(self) -> None:
@@ -66,10 +63,12 @@ class Mosquitto:
 @asynccontextmanager
 async def mosquitto(folder: Path, *lines: str) -> AsyncIterator[Mosquitto]:
     """Run a broker while the block runs; skips (with CI=true: fails) where there is none."""
-    if PROGRAM is None:
-        assert os.environ.get("CI") != "true", "mosquitto is missing"
-        pytest.skip("mosquitto is not installed")
-    broker = Mosquitto(folder, free_port(), lines or ("allow_anonymous true",))
+    broker = Mosquitto(
+        program("mosquitto", "apt-get install mosquitto"),
+        folder,
+        free_port(),
+        lines or ("allow_anonymous true",),
+    )
     try:
         await broker.start()
         yield broker

@@ -1,7 +1,6 @@
 """A real Prometheus server for tests, and the questions they ask it."""
 
 import json
-import shutil
 import subprocess
 import urllib.error
 import urllib.parse
@@ -11,17 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import skip_or_fail
+from tests.conftest import program
 from tests.loopback import free_address
 
 
-def found(program: str, package: str = "prometheus") -> str:
+def found(name: str, package: str = "prometheus") -> str:
     """Where a program of a package is."""
-    path = shutil.which(program)
-    if path is None:
-        skip_or_fail(f"{program} is not installed: apt-get install {package}")
-    assert path is not None
-    return path
+    return program(name, f"apt-get install {package}")
 
 
 def fetched(url: str) -> str | None:

@@ -1,7 +1,6 @@
 """What kustomize makes of an overlay, and who judges it."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from functools import cache
@@ -10,19 +9,11 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.conftest import REPOSITORY, skip_or_fail
+from tests.conftest import REPOSITORY, program, skip_or_fail
 
 DEPLOY = REPOSITORY / "deploy"
 OVERLAYS = ("binance", "demo", "postgresql")
 CHECKOV = REPOSITORY / ".venv-checkov" / "bin" / "checkov"
-
-
-def program(name: str, how: str) -> str:
-    """Return where a program is; without it the test ends, with how it is installed."""
-    path = shutil.which(name)
-    if path is None:
-        skip_or_fail(f"{name} is not installed: {how}")
-    return str(path)
 
 
 @cache

@@ -2,14 +2,13 @@
 
 import ctypes
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import REPOSITORY, skip_or_fail
+from tests.conftest import REPOSITORY, program, skip_or_fail
 from tests.deploy.sandbox import PR_SET_MDWE, allowed, settings_of
 from tests.integration.command_line import environment, write_job
 
@@ -21,11 +20,7 @@ PR_GET_MDWE = PR_SET_MDWE + 1
 
 @pytest.fixture
 def analyze() -> str:
-    found = shutil.which("systemd-analyze")
-    if found is None:
-        skip_or_fail("systemd-analyze is not installed: the units are checked with it")
-    assert found is not None
-    return found
+    return program("systemd-analyze", "the units are checked with it")
 
 
 @pytest.mark.parametrize("unit", UNITS)
