@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from adapters.simulator.market import SimulatedMarket
 from daemon.engine import Engine
 from daemon.events import AnyEvent, BatchRecord, Minutes, Snapshot
 from daemon.models.bundle import Bundle
+from daemon.ports import Files
 from daemon.run_model import RunModel, assemble
 from daemon.service import outcomes
 from daemon.settings import Settings
@@ -97,6 +99,18 @@ def decided(engine: Engine, inputs: Iterable[AnyEvent | Minutes]) -> tuple[list[
             batches += records
             snapshots += [snapshot] if snapshot else []
     return batches, snapshots
+
+
+def digests(records: Iterable[BatchRecord]) -> list[str]:
+    """The digests of batches, for people."""
+    return [record.digest.hex() for record in records]
+
+
+def write_bundle(folder: Path, files: Files) -> None:
+    """Write a model's files into a folder, which is made if it is not there."""
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 def cut(minutes: Minutes, cuts: Sequence[int]) -> list[Minutes]:

@@ -29,7 +29,18 @@ from daemon.events import (
     UniverseChanged,
 )
 from daemon.snapshot import decode_snapshot, encode_snapshot
-from tests.runs import SETTINGS, bundle, cut, decided, first_traded, fresh_engine, market, traded, without
+from tests.runs import (
+    SETTINGS,
+    bundle,
+    cut,
+    decided,
+    digests,
+    first_traded,
+    fresh_engine,
+    market,
+    traded,
+    without,
+)
 
 N = 240
 UNSHRUNK = (Phase.explicit, Phase.generate)
@@ -109,10 +120,6 @@ def mixed(minutes: Minutes, events: list[tuple[int, AnyEvent]], cuts: list[int])
         items.append(part)
         at += len(part)
     return items
-
-
-def digests(records: list[BatchRecord]) -> list[str]:
-    return [record.digest.hex() for record in records]
 
 
 @cache

@@ -15,7 +15,7 @@ from daemon import playback
 from daemon.events import BatchRecord, Fill, FillKind, Instrument, Minutes, SettingsChanged, UniverseChanged
 from daemon.settings import Settings
 from daemon.snapshot import decode_snapshot, encode_snapshot
-from tests.runs import SETTINGS, cut, decided, first_traded, fresh_engine, market, traded
+from tests.runs import SETTINGS, cut, decided, digests, first_traded, fresh_engine, market, traded
 
 N = 120
 EVERY = 7
@@ -53,10 +53,6 @@ def series(times: float = 1.0) -> Mapping[str, object]:
 @cache
 def played() -> list[BatchRecord]:
     return decided(fresh_engine(FUNDED, series()), [traded(N)])[0]
-
-
-def digests(records: list[BatchRecord]) -> list[str]:
-    return [record.digest.hex() for record in records]
 
 
 def funding_of(records: list[BatchRecord]) -> list[Fill]:

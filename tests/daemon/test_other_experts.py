@@ -23,7 +23,18 @@ from daemon.vitals.forms import CALIBRATED, RAW, forms_of
 from daemon.vitals.outcomes import Outcomes
 from daemon.vitals.skill import Skill
 from tests.other_experts import NARROW, narrow
-from tests.runs import SETTINGS, bundle, cut, decided, first_traded, fresh_engine, market, model, traded
+from tests.runs import (
+    SETTINGS,
+    bundle,
+    cut,
+    decided,
+    digests,
+    first_traded,
+    fresh_engine,
+    market,
+    model,
+    traded,
+)
 
 NAMES = tuple(instrument.name for instrument in market().instruments)
 WIDE = ("trees", "online", "base_rate")
@@ -65,10 +76,6 @@ def inputs(cuts: Sequence[int] = (), first: int = 0, last: int = N) -> list[Any]
 def played() -> tuple[Engine, list[BatchRecord]]:
     engine = warm_engine()
     return engine, decided(engine, inputs())[0]
-
-
-def digests(records: Sequence[BatchRecord]) -> list[str]:
-    return [record.digest.hex() for record in records]
 
 
 def test_decisions_hold_what_the_experts_of_their_version_said() -> None:

@@ -31,7 +31,18 @@ from daemon.events import (
 from daemon.playback import inputs
 from daemon.service import outcomes
 from daemon.snapshot import encode_snapshot
-from tests.runs import SETTINGS, bundle, cut, decided, first_traded, fresh_engine, market, model, traded
+from tests.runs import (
+    SETTINGS,
+    bundle,
+    cut,
+    decided,
+    digests,
+    first_traded,
+    fresh_engine,
+    market,
+    model,
+    traded,
+)
 
 N = 200
 NAMES = tuple(one.name for one in market().instruments)
@@ -101,10 +112,6 @@ def mixed(cuts: list[int], n_minutes: int = N) -> Iterator[AnyEvent | Minutes]:
 @cache
 def whole() -> list[BatchRecord]:
     return decided(fresh_engine(), mixed([]))[0]
-
-
-def digests(records: list[BatchRecord]) -> list[str]:
-    return [record.digest.hex() for record in records]
 
 
 def scored(record: BatchRecord) -> int:

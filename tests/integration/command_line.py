@@ -15,6 +15,7 @@ from typing import Any
 from adapters.tape.place import Place
 from adapters.tape.reader import TapeReader
 from daemon.errors import TapeError
+from daemon.events import BatchRecord
 from tests import runs
 from tests.test_no_network import CI_VARIABLES
 
@@ -67,9 +68,7 @@ def write_job(folder: Path) -> Job:
     job = Job(folder)
     runs.market().frame().write_parquet(folder / job.bars)
     (folder / job.config).write_text(settings_text(), encoding="utf-8")
-    for name, content in replace(runs.bundle(), trained_at=TRAINED_AT).to_files().items():
-        (folder / job.model).mkdir(exist_ok=True)
-        (folder / job.model / name).write_bytes(content)
+    runs.write_bundle(folder / job.model, replace(runs.bundle(), trained_at=TRAINED_AT).to_files())
     return job
 
 
@@ -188,3 +187,9 @@ def digest(tape: Place) -> str:
     end = tip(tape)
     assert end is not None
     return end[1].hex()
+
+
+def batches(tape: Place) -> list[BatchRecord]:
+    """All that a tape holds."""
+    with TapeReader(tape) as reader:
+        return list(reader.batches())

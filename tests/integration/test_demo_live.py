@@ -19,10 +19,10 @@ from daemon.commands._model import from_files
 from daemon.commands._replay import replay
 from daemon.commands._run import Run, machine
 from daemon.commands.demo import demo_settings
-from daemon.events import BAR_FLAG_SYNTHETIC, BAR_RECORD, BatchRecord
+from daemon.events import BAR_FLAG_SYNTHETIC, BAR_RECORD
 from daemon.settings import Settings
 from tests import runs
-from tests.integration.command_line import n_batches
+from tests.integration.command_line import batches, n_batches
 
 N = 90
 FIRST = runs.first_traded()
@@ -45,11 +45,6 @@ def live(market: SimulatedMarket, model: Path) -> Path:
     tape = model.parent / "live.tape"
     trade(runs.SETTINGS, market, FIRST, str(model), tape)
     return tape
-
-
-def batches(tape: Path) -> list[BatchRecord]:
-    with TapeReader(tape) as reader:
-        return list(reader.batches())
 
 
 def test_every_bar_of_the_exchange_comes_by_its_stream_in_time(live: Path, market: SimulatedMarket) -> None:

@@ -27,8 +27,10 @@ from daemon.live import Onlookers
 from daemon.settings import Settings
 from daemon.training.train import train
 from tests.file_feed import FileFeed, bars_of
+from tests.integration.command_line import batches
 from tests.integration.test_real_markets import HOPEFUL, SMALL
 from tests.jump_clock import JumpClock
+from tests.runs import write_bundle
 
 SYMBOLS = ("ARBUSDT", "BTCUSDT", "ETHUSDT")
 BEGIN = datetime(2024, 3, 1, tzinfo=UTC)
@@ -67,9 +69,7 @@ class Market:
         bundle = replace(
             train(source, self.settings, name="small", span=(None, FIRST - 1)).bundle, edge=HOPEFUL
         )
-        (folder / "model").mkdir()
-        for name, content in bundle.to_files().items():
-            (folder / "model" / name).write_bytes(content)
+        write_bundle(folder / "model", bundle.to_files())
         self.bars = list(
             bars_of(source.blocks(source.first_minute, source.last_minute, 4096), source.instruments)
         )
@@ -107,11 +107,6 @@ class Live:
                 else:
                     stop.set()
                     await running
-
-
-def batches(tape: Path) -> list[BatchRecord]:
-    with TapeReader(tape) as reader:
-        return list(reader.batches())
 
 
 def rows(records: Sequence[BatchRecord]) -> np.ndarray:

@@ -26,6 +26,7 @@ from daemon.policy.reasons import Reason
 from daemon.settings import Settings
 from daemon.training.train import train
 from tests.conftest import REPOSITORY
+from tests.runs import write_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -148,9 +149,7 @@ def prepared(market: Market, shared_data: Path, folder: Path) -> tuple[Settings,
     source = open_bars([folder / "bars.parquet"], settings)
     start = int(datetime.fromisoformat(market.start).replace(tzinfo=UTC).timestamp()) // 60
     bundle = replace(train(source, settings, name="small", span=(None, start - 1)).bundle, edge=HOPEFUL)
-    (folder / "model").mkdir()
-    for name, content in bundle.to_files().items():
-        (folder / "model" / name).write_bytes(content)
+    write_bundle(folder / "model", bundle.to_files())
     traded = [instrument.name.partition(":")[2] for instrument in source.instruments]
     return settings, raw.filter(pl.col("symbol").is_in(traded))
 

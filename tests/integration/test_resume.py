@@ -86,9 +86,7 @@ def other_settings(job: Job) -> Job:
 
 
 def other_model(job: Job) -> Job:
-    (job.folder / "other").mkdir(exist_ok=True)
-    for name, content in runs.bundle(2).to_files().items():
-        (job.folder / "other" / name).write_bytes(content)
+    runs.write_bundle(job.folder / "other", runs.bundle(2).to_files())
     return replace(job, model="other")
 
 

@@ -6,9 +6,18 @@ from pathlib import Path
 import pytest
 
 from adapters.tape.place import ServerPlace, place_of
-from adapters.tape.reader import TapeReader
 from daemon.__main__ import main
-from tests.integration.command_line import POLL_S, Job, digest, n_batches, papertape, said, started, wait_for
+from tests.integration.command_line import (
+    POLL_S,
+    Job,
+    batches,
+    digest,
+    n_batches,
+    papertape,
+    said,
+    started,
+    wait_for,
+)
 from tests.integration.live_exchange import Exchange
 from tests.postgresql import PostgresqlServer, url_of
 
@@ -43,8 +52,7 @@ def test_a_run_waits_for_its_server_is_killed_and_comes_to_a_tape_without_gap_or
         assert wait_for(process, lambda: n_batches(place) >= killed_at + 15), log.read_text(encoding="utf-8")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0, log.read_text(encoding="utf-8")
-    with TapeReader(place) as reader:
-        minutes = [record.minute for record in reader.batches()]
+    minutes = [record.minute for record in batches(place)]
     assert minutes == list(range(minutes[0], minutes[0] + len(minutes)))
     verified = papertape(["verify", url_of(place)], exchange.folder)
     assert verified.returncode == 0, verified.stdout

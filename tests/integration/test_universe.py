@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.tape.reader import TapeReader
 from daemon import chain
 from daemon.__main__ import main
 from daemon.events import BatchRecord, UniverseChanged
-from tests.integration.command_line import Job, n_batches, said, started, wait_for
+from tests.integration.command_line import Job, batches, n_batches, said, started, wait_for
 from tests.integration.live_exchange import simulated_exchange
 
 pytestmark = pytest.mark.slow
@@ -69,8 +68,7 @@ def test_instruments_join_and_leave_a_running_daemon_and_a_dead_one(
             assert wait_for(process, lambda: n_batches(tape) >= seen + 2)
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=60) == 0
-    with TapeReader(tape) as reader:
-        records = list(reader.batches())
+    records = batches(tape)
     assert changes(records) == [([C, D], [B]), ([B], [A])]
     minutes = [record.minute for record in records]
     assert minutes == list(range(minutes[0], minutes[0] + len(minutes)))

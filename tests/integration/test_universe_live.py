@@ -25,8 +25,9 @@ from daemon.live import Onlookers
 from daemon.ports import Feed
 from daemon.settings import InstrumentSettings, Settings
 from tests.file_feed import FileFeed, bars_of
+from tests.integration.command_line import batches
 from tests.jump_clock import JumpClock
-from tests.runs import SETTINGS, bundle, first_traded, market
+from tests.runs import SETTINGS, bundle, first_traded, market, write_bundle
 
 NAMES = tuple(one.name for one in market().instruments)
 A, B, C, D = NAMES
@@ -51,8 +52,7 @@ def all_bars() -> tuple[BarClosed, ...]:
 @pytest.fixture(scope="module")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    for name, content in bundle().to_files().items():
-        (folder / name).write_bytes(content)
+    write_bundle(folder, bundle().to_files())
     return folder
 
 
@@ -153,11 +153,6 @@ class Following(FileFeed):
                 minute += 1
         finally:
             self.closed = True
-
-
-def batches(tape: Path) -> list[BatchRecord]:
-    with TapeReader(tape) as reader:
-        return list(reader.batches())
 
 
 def n_scored(record: BatchRecord, engine: Engine) -> int:

@@ -15,6 +15,7 @@ from daemon.events import MINUTE_MS
 from daemon.training.train import train
 from tests import runs
 from tests.integration.command_line import TRAINED_AT, papertape
+from tests.integration.live_exchange import feeds_at
 from tests.soak.checks import (
     MEMORY_GROWTH_MB,
     STOPPED_WITHIN_S,
@@ -94,17 +95,11 @@ async def soak(folder: Path, days: float, n_kills: int, seed: int) -> Soak:
 def _words(folder: Path, market: SimulatedMarket, symbols: tuple[str, ...], port: int) -> list[str]:
     """Write model and settings; return the daemon's words."""
     trained = train(market, runs.SETTINGS, name="soak", span=(None, market.first_minute + LEARNED - 1))
-    for name, content in replace(trained.bundle, trained_at=TRAINED_AT).to_files().items():
-        (folder / "model").mkdir(exist_ok=True)
-        (folder / "model" / name).write_bytes(content)
+    runs.write_bundle(folder / "model", replace(trained.bundle, trained_at=TRAINED_AT).to_files())
     settings = runs.SETTINGS.model_dump(mode="json", exclude_unset=True)
-    address = f"127.0.0.1:{port}"
     settings["universe"] = {"venue": "binance", "instruments": list(symbols)}
     settings["tape"] = {"snapshot_batches": 720}
-    settings["feeds"] = {
-        "venues": {"binance": {"stream_url": f"ws://{address}/stream", "history_url": f"http://{address}"}},
-        "clock_url": f"ws://{address}/papertape/clock",
-    }
+    settings["feeds"] = feeds_at(f"127.0.0.1:{port}")
     (folder / "soak.yaml").write_text(json.dumps(settings), encoding="utf-8")
     named = {"config": "soak.yaml", "model": "model", "tape": "soak.tape"}
     return ["run", *(word for option, name in named.items() for word in (f"--{option}", str(folder / name)))]

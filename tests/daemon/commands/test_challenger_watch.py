@@ -18,7 +18,7 @@ from daemon.errors import StorageError, TapeDamagedError
 from daemon.ports import Files
 from daemon.run_model import assemble
 from tests.integration.command_line import write_job
-from tests.runs import SETTINGS, bundle, market, model
+from tests.runs import SETTINGS, bundle, market, model, write_bundle
 
 N = 300
 
@@ -49,10 +49,8 @@ def watched(tape: Path, tmp_path: Path) -> Watched:
 
 
 def put(folder: Path, seed: int, **instead: bytes) -> None:
-    folder.mkdir(exist_ok=True)
     files = {**bundle(seed).to_files(), **{name.replace("_", "."): text for name, text in instead.items()}}
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
+    write_bundle(folder, files)
 
 
 def test_it_is_scored_on_what_the_tape_holds_and_shown_beside_the_champion(watched: Watched) -> None:

@@ -16,9 +16,8 @@ from daemon.commands._tape_models import TapeModels
 from daemon.engine import Engine
 from daemon.errors import FeedError, TapeDamagedError
 from daemon.events import AnyEvent, ModelChanged
-from daemon.models.bundle import Bundle
 from daemon.settings import Settings
-from tests.runs import SETTINGS, bundle, decided, fresh_engine, market, traded
+from tests.runs import SETTINGS, bundle, decided, fresh_engine, market, traded, write_bundle
 
 URI = "models:/papertape@champion"
 
@@ -63,12 +62,6 @@ class Run:
     def counts(self) -> tuple[int, int]:
         of = self.watch.figures()["model_swaps_total"]
         return int(of["swapped",]), int(of["refused",])
-
-
-def put(folder: Path, one: Bundle, **instead: bytes) -> None:
-    folder.mkdir(exist_ok=True)
-    for name, content in {**one.to_files(), **instead}.items():
-        (folder / name).write_bytes(content)
 
 
 def test_promotions_and_rollbacks_in_a_real_registry_are_followed(registries: Path, tmp_path: Path) -> None:
@@ -123,14 +116,14 @@ def test_another_bundle_of_the_same_number_gets_a_name_of_its_own(registries: Pa
 
 def test_what_is_refused_is_tried_again_only_when_the_alias_has_moved(tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    put(folder, bundle(1))
+    write_bundle(folder, bundle(1).to_files())
     run = Run(tmp_path, str(folder))
     run.poll()
     other = bundle(2)
     bad = replace(other, labels=other.labels.model_copy(update={"horizon_minutes": 20}))
     with structlog.testing.capture_logs() as lines:
         for one in (bad, bad, bundle(1), bad):
-            put(folder, one)
+            write_bundle(folder, one.to_files())
             run.poll()
     refused = [line for line in lines if line["event"] == "model refused"]
     assert [line["reason"] for line in refused] == [
@@ -141,7 +134,7 @@ def test_what_is_refused_is_tried_again_only_when_the_alias_has_moved(tmp_path: 
 
 def test_what_the_engine_refuses_after_all_is_told_of_and_counted(tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    put(folder, bundle(1))
+    write_bundle(folder, bundle(1).to_files())
     run = Run(tmp_path, str(folder))
     run.engine.apply(ModelChanged(version="never loaded", files={}))
     with structlog.testing.capture_logs() as lines:
@@ -152,7 +145,7 @@ def test_what_the_engine_refuses_after_all_is_told_of_and_counted(tmp_path: Path
 
 def test_where_too_many_events_wait_the_next_look_tries_again(tmp_path: Path) -> None:
     folder = tmp_path / "model"
-    put(folder, bundle(2))
+    write_bundle(folder, bundle(2).to_files())
     run = Run(tmp_path, str(folder))
     run.full = True
     assert run.poll() == "1"
@@ -165,7 +158,7 @@ def test_a_tape_that_is_away_is_no_fault_of_the_registry_and_the_next_look_tries
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / "model"
-    put(folder, bundle(2))
+    write_bundle(folder, bundle(2).to_files())
     run = Run(tmp_path, str(folder))
     away = run.tape.rename(tmp_path / "away.tape")
     with structlog.testing.capture_logs() as lines:
@@ -183,7 +176,7 @@ async def test_a_version_by_its_number_is_not_watched_nor_anything_where_nobody_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, every_s: float
 ) -> None:
     monkeypatch.setattr(_swap, "NAP_S", 0.001)
-    put(tmp_path / "model", bundle(2))
+    write_bundle(tmp_path / "model", bundle(2).to_files())
     where = uri if uri.startswith("models:") else str(tmp_path / uri)
     run = Run(tmp_path, where, "sqlite:////nowhere/mlflow.db", every_s)
     async with run.watch.running(run.submit):
@@ -196,7 +189,7 @@ async def test_a_folder_that_is_replaced_while_it_is_read_is_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "model"
-    put(folder, bundle(2))
+    write_bundle(folder, bundle(2).to_files())
     run = Run(tmp_path, str(folder), watch_seconds=0.002)
     read, left = Path.read_bytes, [1, 2, 3]
 
@@ -217,12 +210,12 @@ async def test_it_is_looked_at_again_and_again_while_the_run_lasts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_swap, "NAP_S", 0.001)
-    put(tmp_path / "model", bundle(2))
+    write_bundle(tmp_path / "model", bundle(2).to_files())
     run = Run(tmp_path, str(tmp_path / "model"), watch_seconds=0.002)
     async with asyncio.timeout(60), run.watch.running(run.submit):
         await run.came.wait()
         run.came.clear()
-        put(tmp_path / "model", bundle(1))
+        write_bundle(tmp_path / "model", bundle(1).to_files())
         await run.came.wait()
     assert run.counts == (2, 0)
 

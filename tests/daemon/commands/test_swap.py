@@ -29,7 +29,17 @@ from daemon.settings import Settings
 from tests.file_feed import FileFeed, bars_of
 from tests.jump_clock import JumpClock
 from tests.other_experts import NARROW, narrow
-from tests.runs import SETTINGS, bundle, decided, first_traded, fresh_engine, market, model, traded
+from tests.runs import (
+    SETTINGS,
+    bundle,
+    decided,
+    first_traded,
+    fresh_engine,
+    market,
+    model,
+    traded,
+    write_bundle,
+)
 
 N_SWAPS = 200
 KILLED_AFTER = 90
@@ -58,9 +68,7 @@ def settings_of(folder: Path) -> Settings:
 def put(folder: Path, files: Files) -> None:
     """Let the folder hold another bundle."""
     shutil.rmtree(folder / "model", ignore_errors=True)
-    (folder / "model").mkdir()
-    for name, content in files.items():
-        (folder / "model" / name).write_bytes(content)
+    write_bundle(folder / "model", files)
 
 
 def version(number: int) -> Bundle:
