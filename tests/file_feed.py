@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import cache
 
 import numpy as np
 
+from adapters.simulator.market import SimulatedMarket
 from daemon.errors import FeedError
 from daemon.events import MINUTE_MS, BatchRecord, FeedLost, FeedRestored, Instrument, Minutes
 from daemon.feed import BarClosed, FeedMessage, PriceSeen
+from daemon.live import LiveRun
 from daemon.ports import Feed
 from tests.jump_clock import JumpClock
 
@@ -25,6 +29,12 @@ def bars_of(blocks: Iterable[Minutes], instruments: Sequence[Instrument]) -> Ite
                 for name in ("open", "high", "low", "close", "volume", "taker")
             )
             yield BarClosed(instruments[column].name, int(block.minute[row]), *values)
+
+
+@cache
+def all_bars(market: SimulatedMarket) -> tuple[BarClosed, ...]:
+    """All bars of a market."""
+    return tuple(bars_of(market.blocks(market.first_minute, market.last_minute, 1 << 20), market.instruments))
 
 
 class FileFeed(Feed):
@@ -123,3 +133,18 @@ class FileFeed(Feed):
             raise FeedError("the venue is away")
         minutes = (self.bars.get(minute, []) for minute in range(first_minute, last_minute + 1))
         return [bar for of_minute in minutes for bar in of_minute if bar.instrument == instrument]
+
+
+async def played(live: LiveRun, feed: FileFeed, stop: asyncio.Event, *, killed: bool = False) -> None:
+    """Let a run have all that a feed plays, then end it in order or kill it."""
+    running = asyncio.ensure_future(live.run(stop))
+    done = asyncio.ensure_future(feed.played.wait())
+    await asyncio.wait((running, done), return_when=asyncio.FIRST_COMPLETED)
+    done.cancel()
+    if killed:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+    else:
+        stop.set()
+        await running

@@ -15,11 +15,10 @@ from daemon.commands import Invocation
 from daemon.commands._live import Session, opened
 from daemon.commands._reload import Reloader
 from daemon.commands._settings import SettingsSource
-from daemon.events import BatchRecord, Minutes
-from daemon.feed import BarClosed
+from daemon.events import BatchRecord
 from daemon.live import Onlookers
 from tests import runs
-from tests.file_feed import FileFeed, bars_of
+from tests.file_feed import FileFeed, all_bars
 from tests.jump_clock import JumpClock
 
 FIRST = runs.first_traded()
@@ -30,16 +29,6 @@ QUIET = Invocation(log_level="error")
 def market() -> SimulatedMarket:
     """The market of `tests.runs` at a venue that a run may name."""
     return SimulatedMarket(**runs.MARKET, venue="binance")  # type: ignore[arg-type]
-
-
-@cache
-def bars() -> tuple[BarClosed, ...]:
-    """All its bars."""
-    return tuple(bars_of(_blocks(), market().instruments))
-
-
-def _blocks() -> Sequence[Minutes]:
-    return tuple(market().blocks(market().first_minute, market().last_minute, 1 << 20))
 
 
 def words(**sections: Any) -> dict[str, Any]:
@@ -83,7 +72,7 @@ class Reloaded:
         """Play minutes; after the block the run is stopped and the tape closed, in an orderly way."""
         source = SettingsSource(self.file, told)
         clock = JumpClock(first * 60_000 + 4_000)
-        feed = FileFeed(bars(), clock, first, market().last_minute)
+        feed = FileFeed(all_bars(market()), clock, first, market().last_minute)
         stop = asyncio.Event()
         onlookers = Onlookers((self._see(lambda: session), feed.see))
         async with opened(

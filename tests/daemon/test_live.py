@@ -18,7 +18,7 @@ from daemon.feed import BarClosed
 from daemon.live import LiveRun, Onlookers
 from daemon.live.fetching import TIMEOUT_S, Fetching
 from daemon.live.run import COMMANDS_MOST
-from tests.file_feed import FileFeed, bars_of
+from tests.file_feed import FileFeed, bars_of, played
 from tests.jump_clock import JumpClock
 from tests.runs import SETTINGS, decided, fresh_engine, market, traded
 
@@ -83,12 +83,7 @@ class Played:
 
     async def play(self) -> "Played":
         async with asyncio.timeout(60):
-            running = asyncio.ensure_future(self.live.run(self.stop))
-            played = asyncio.ensure_future(self.feed.played.wait())
-            await asyncio.wait((running, played), return_when=asyncio.FIRST_COMPLETED)
-            played.cancel()
-            self.stop.set()
-            await running
+            await played(self.live, self.feed, self.stop)
         return self
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,7 +25,7 @@ from daemon.feed import BarClosed
 from daemon.live import Onlookers
 from daemon.settings import Settings
 from daemon.training.train import train
-from tests.file_feed import FileFeed, bars_of
+from tests.file_feed import FileFeed, bars_of, played
 from tests.integration.command_line import batches
 from tests.integration.test_real_markets import HOPEFUL, SMALL
 from tests.jump_clock import JumpClock
@@ -95,18 +94,8 @@ class Live:
             settings = settings or self.market.settings
             start = LiveStart(settings, settings.model.uri, {"binance": self.feed}, self.clock, tape)
             live = start.live(await start.engine(), tape.append, Onlookers((self.feed.see,)))
-            running = asyncio.ensure_future(live.run(stop))
             async with asyncio.timeout(120):
-                played = asyncio.ensure_future(self.feed.played.wait())
-                await asyncio.wait((running, played), return_when=asyncio.FIRST_COMPLETED)
-                played.cancel()
-                if killed:
-                    running.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await running
-                else:
-                    stop.set()
-                    await running
+                await played(live, self.feed, stop, killed=killed)
 
 
 def rows(records: Sequence[BatchRecord]) -> np.ndarray:

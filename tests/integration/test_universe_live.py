@@ -2,10 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +22,7 @@ from daemon.feed import BarClosed, FeedMessage
 from daemon.live import Onlookers
 from daemon.ports import Feed
 from daemon.settings import InstrumentSettings, Settings
-from tests.file_feed import FileFeed, bars_of
+from tests.file_feed import FileFeed, all_bars, played
 from tests.integration.command_line import batches
 from tests.jump_clock import JumpClock
 from tests.runs import SETTINGS, bundle, first_traded, market, write_bundle
@@ -41,12 +39,6 @@ SILENT = "elsewhere:QUIETUSDT"
 def naming(*names: str, **universe: object) -> Settings:
     update = {"venue": "simulator", "instruments": names, **universe}
     return SETTINGS.model_copy(update={"universe": SETTINGS.universe.model_copy(update=update)})
-
-
-@cache
-def all_bars() -> tuple[BarClosed, ...]:
-    blocks = list(market().blocks(market().first_minute, market().last_minute, 4_096))
-    return tuple(bars_of(blocks, market().instruments))
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +70,8 @@ class Live:
     def __post_init__(self) -> None:
         self.clock = JumpClock((FIRST + self.first) * 60_000 + 10_000)
         span = FIRST + self.first, FIRST + self.last
-        self.feed = FileFeed(all_bars(), self.clock, *span, mute=self.mute)
-        twins = [replace(bar, instrument=ELSEWHERE) for bar in all_bars() if bar.instrument == D]
+        self.feed = FileFeed(all_bars(market()), self.clock, *span, mute=self.mute)
+        twins = [replace(bar, instrument=ELSEWHERE) for bar in all_bars(market()) if bar.instrument == D]
         self.other = Following(twins, self.clock, *span)
         self.feeds: dict[str, Feed] = {}
         self.tasks: list[asyncio.Task[None]] = []
@@ -102,25 +94,13 @@ class Live:
                 self.tasks.append(asyncio.ensure_future(self.live.regroup(change)))
                 await asyncio.sleep(0)
             async with asyncio.timeout(60), self.changer.settling(self.engine_settings):
-                await self._run(stop)
+                await played(self.live, self.feed, stop, killed=self.killed)
+                await asyncio.gather(*self.tasks)
         return self
 
     @property
     def engine_settings(self) -> Settings:
         return self.engine.run.settings if self.eager else self.settings
-
-    async def _run(self, stop: asyncio.Event) -> None:
-        running = asyncio.ensure_future(self.live.run(stop))
-        played = asyncio.ensure_future(self.feed.played.wait())
-        await asyncio.wait((running, played), return_when=asyncio.FIRST_COMPLETED)
-        played.cancel()
-        if self.killed:
-            running.cancel()
-        else:
-            stop.set()
-        with suppress(asyncio.CancelledError):
-            await running
-        await asyncio.gather(*self.tasks)
 
     def see(self, records: Sequence[BatchRecord]) -> None:
         for record in records:

@@ -26,7 +26,7 @@ from daemon.live import Onlookers
 from daemon.models.bundle import Bundle
 from daemon.ports import Files, Submit
 from daemon.settings import Settings
-from tests.file_feed import FileFeed, bars_of
+from tests.file_feed import FileFeed, all_bars
 from tests.jump_clock import JumpClock
 from tests.other_experts import NARROW, narrow
 from tests.runs import (
@@ -150,10 +150,7 @@ class Life:
         self._awaited = False
         self._held: Sequence[BatchRecord] = ()
         self._clock = JumpClock(first * 60_000 + 10_000)
-        bars = bars_of(
-            market().blocks(market().first_minute, market().last_minute, 4096), market().instruments
-        )
-        self._feed = FileFeed(bars, self._clock, first, market().last_minute)
+        self._feed = FileFeed(all_bars(market()), self._clock, first, market().last_minute)
 
     def see(self, records: Sequence[BatchRecord]) -> None:
         """A sink: the feed waits where it would leave the swaps far behind."""
