@@ -19,8 +19,6 @@ from deploy.grafana.selectors import of
 MONEY = "none"
 """In the run's quote currency, which no unit of Grafana's knows."""
 
-RATE = "$__rate_interval"
-
 
 def trading() -> Dashboard:
     """Return the dashboard."""
