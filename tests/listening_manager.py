@@ -1,8 +1,7 @@
-"""In systemd's place: a real datagram socket that writes down what a daemon says, and when."""
+"""In systemd's place: a real datagram socket that writes down what a daemon says."""
 
 import socket
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +19,7 @@ class ListeningManager:
 
     def __init__(self, place: Path | str) -> None:
         self.address = str(place)
-        self.said: list[tuple[float, str]] = []
+        self._said: list[str] = []
         self._heard = threading.Condition()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -28,19 +27,19 @@ class ListeningManager:
     def _listen(self) -> None:
         while datagram := self._socket.recv(65_536):
             with self._heard:
-                self.said += [(time.monotonic(), line) for line in datagram.decode().split("\n")]
+                self._said += datagram.decode().split("\n")
                 self._heard.notify_all()
 
     @property
     def lines(self) -> list[str]:
         """All that was said so far."""
         with self._heard:
-            return [line for _, line in self.said]
+            return list(self._said)
 
     def wait(self, holds: Callable[[list[str]], bool]) -> None:
         """Wait until something holds of all that was said."""
         with self._heard:
-            assert self._heard.wait_for(lambda: holds([line for _, line in self.said]), PATIENCE_S), self.said
+            assert self._heard.wait_for(lambda: holds(self.lines), PATIENCE_S), self._said
 
     def wait_for(self, line: str, times: int = 1) -> None:
         """Wait until something that begins with `line` was said so often."""

@@ -4,10 +4,9 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[2] / "deploy" / "grafana" / "dashboards"
+from deploy.grafana.files import FOLDER
 
 
 @dataclass(frozen=True)

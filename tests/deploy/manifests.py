@@ -9,9 +9,9 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from deploy.kubernetes.rules import DEPLOY
 from tests.conftest import REPOSITORY, program, skip_or_fail
 
-DEPLOY = REPOSITORY / "deploy"
 OVERLAYS = ("binance", "demo", "postgresql")
 CHECKOV = REPOSITORY / ".venv-checkov" / "bin" / "checkov"
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
-FILE = DEPLOY / "prometheus" / "rules.yml"
+from deploy.kubernetes.rules import RULES
+
 OF_A_RUN_ALONE = frozenset({"papertape_settings_rejected"})
 """What rules select and a demo does not have: only `papertape run` reads its settings again."""
 
@@ -33,6 +33,6 @@ def rules() -> list[Rule]:
     """All of them."""
     return [
         Rule(rule["alert"], rule["expr"], rule["labels"], rule["annotations"])
-        for group in read(FILE)["groups"]
+        for group in read(RULES)["groups"]
         for rule in group["rules"]
     ]

@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 
 from adapters.files.settings_file import read_settings
 from daemon import __version__
-from tests.deploy.manifests import DEPLOY, checkov
+from deploy.kubernetes.rules import DEPLOY
+from tests.deploy.manifests import checkov
 
 DOCKERFILE = DEPLOY / "Dockerfile"
 COMPOSE = DEPLOY / "compose.yaml"

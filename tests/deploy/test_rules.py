@@ -8,13 +8,14 @@ import click
 import pytest
 
 from daemon.settings import Settings
+from deploy.kubernetes.rules import DEPLOY, RULES
 from tests.deploy.dashboards import dashboards
 from tests.deploy.promql import selectors, strange
-from tests.deploy.rules import CASES, DEPLOY, Rule, read, rules
+from tests.deploy.rules import CASES, Rule, read, rules
 from tests.prometheus_server import found
 
-RULES = rules()
-NAMES = [rule.alert for rule in RULES]
+COMMITTED = rules()
+NAMES = [rule.alert for rule in COMMITTED]
 RUNBOOKS = DEPLOY / "runbooks.md"
 ALWAYS_FIRES = "PapertapeWatchdog"
 
@@ -27,7 +28,7 @@ def run(words: list[str]) -> None:
 def test_promtool_accepts_rules_and_configuration() -> None:
     promtool = found("promtool")
     run([promtool, "check", "config", str(DEPLOY / "prometheus" / "prometheus.yml")])
-    run([promtool, "check", "rules", str(DEPLOY / "prometheus" / "rules.yml")])
+    run([promtool, "check", "rules", str(RULES)])
 
 
 def test_every_alert_fires_and_stays_quiet_as_its_cases_say() -> None:
@@ -51,13 +52,13 @@ def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not()
     assert quiet == set(NAMES) - {ALWAYS_FIRES}
 
 
-@pytest.mark.parametrize("rule", RULES, ids=NAMES)
+@pytest.mark.parametrize("rule", COMMITTED, ids=NAMES)
 def test_an_alert_selects_only_what_is_served(rule: Rule) -> None:
     assert not strange(rule.expr)
     assert selectors(rule.expr) or rule.alert == ALWAYS_FIRES
 
 
-@pytest.mark.parametrize("rule", RULES, ids=NAMES)
+@pytest.mark.parametrize("rule", COMMITTED, ids=NAMES)
 def test_an_alert_says_what_is_wrong_how_bad_it_is_and_where_to_read_on(rule: Rule) -> None:
     assert rule.labels["severity"] in {"critical", "warning", "info", "none"}
     assert set(rule.annotations) == {"summary", "description", "runbook"}

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from tests.deploy.rules import DEPLOY, FILE, OF_A_RUN_ALONE, read
+from deploy.kubernetes.rules import DEPLOY, RULES
+from tests.deploy.rules import OF_A_RUN_ALONE, read
 from tests.integration.command_line import Job, metrics_address, n_batches, started, wait_for
 from tests.integration.live_exchange import exchange_at
 from tests.loopback import free_address
@@ -35,7 +36,7 @@ def alerts(webhook: Webhook, path: str, status: str) -> dict[str, dict[str, Any]
 def impatient_rules(folder: Path) -> Path:
     """The rules as they are but for their patience."""
     path = folder / "rules.yml"
-    text, n = re.subn(r"^( +)for: .*$", r"\1for: 1s", FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text, n = re.subn(r"^( +)for: .*$", r"\1for: 1s", RULES.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert n > 10
     path.write_text(text, encoding="utf-8")
     return path

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from deploy.kubernetes.rules import RULES
 from tests.deploy.dashboards import queries, variables
 from tests.deploy.promql import now, selectors
-from tests.deploy.rules import FILE as RULES_FILE
 from tests.deploy.rules import OF_A_RUN_ALONE, rules
 from tests.integration.command_line import metrics_address, started, wait_for
 from tests.prometheus_server import Prometheus, prometheus
@@ -51,7 +51,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     words = ["demo", "--minutes", MINUTES, "--out", str(folder / "demo"), "--serve", "0"]
     with started(words, folder, **SURROUNDINGS) as process:
         instance = metrics_address(process, log)
-        with prometheus(instance, folder, rules=[RULES_FILE]) as (server, _):
+        with prometheus(instance, folder, rules=[RULES]) as (server, _):
             assert wait_for(process, lambda: "metrics_linger" in log.read_text()), log.read_text()
             # What is served last is asked for by the second: it must have been there for longer than one.
             done_s, scraped = time.time() + 1.0, "timestamp(papertape_capital)"
