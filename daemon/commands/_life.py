@@ -5,7 +5,7 @@ the whole life stays what it was.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -188,25 +188,39 @@ class Life:
         self.outcomes.regroup(len(names))
 
 
-def life_of(reader: TapeReader, n_batches: int) -> Life:
+def life_of(
+    reader: TapeReader,
+    bundle: Bundle | None,
+    n_batches: int,
+    heard_by: Callable[[Minutes], None] | None = None,
+) -> Life:
     """Return the life of the run on a tape up to where its batches begin: nothing, or what was pruned.
 
     Args:
         reader: Of the tape.
+        bundle: Of the model that traded from the start; None where it cannot be read.
         n_batches: How many the run has in all.
+        heard_by: Takes the minutes before the first decided one too, where the life takes them.
     """
-    return _begun(reader, n_batches, None, [read_summary(one) for one in reader.day_summaries()])
+    days = [read_summary(one) for one in reader.day_summaries()]
+    return _begun(reader, bundle, n_batches, None, days, heard_by)
 
 
 def summarising(reader: TapeReader) -> Life:
     """Return the life that takes the batches which leave the tape next, and hands out their days."""
-    return _begun(reader, 0, KEPT_EVERY, [])
+    return _begun(reader, bundle_of(reader.model_files()), 0, KEPT_EVERY)
 
 
-def _begun(reader: TapeReader, n_batches: int, step: int | None, days: Sequence[DaySummary]) -> Life:
+def _begun(
+    reader: TapeReader,
+    bundle: Bundle | None,
+    n_batches: int,
+    step: int | None,
+    days: Sequence[DaySummary] = (),
+    heard_by: Callable[[Minutes], None] | None = None,
+) -> Life:
     header, instruments = reader.header(), reader.instruments()
     settings = Settings.stored(header["settings"])
-    bundle = bundle_of(reader.model_files())
     trained_until = bundle.ranges.get("end") if bundle else None
     curves = Curves(n_batches, float(settings.run.capital), step)
     life = Life(settings, instruments, json.loads(header["experts"]), trained_until, curves)
@@ -216,6 +230,8 @@ def _begun(reader: TapeReader, n_batches: int, step: int | None, days: Sequence[
         return life
     for minutes in warmup_minutes(reader, instruments):
         life.warm(minutes)
+        if heard_by is not None:
+            heard_by(minutes)
     return life
 
 

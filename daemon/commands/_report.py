@@ -14,12 +14,11 @@ from adapters.tape.reader import TapeReader
 from adapters.web.page import page
 from daemon.bars.sessions import days_per_year
 from daemon.commands._drift_by_day import DriftByDay
-from daemon.commands._from_tape import history, warmup_minutes
+from daemon.commands._from_tape import history
 from daemon.commands._life import bundle_of, chunks, life_of
 from daemon.commands._run import OUTSIDE
 from daemon.commands._trials import trials
 from daemon.errors import unwritable
-from daemon.models.bundle import Bundle
 from daemon.settings import Settings
 from daemon.vitals.importance import most_important
 from daemon.vitals.ratios import MIN_DAYS, Trials, Yardstick
@@ -53,8 +52,11 @@ def report(
         raise click.UsageError(f"no instrument {measure} is on the tape; it has {', '.join(names)}")
     files = reader.model_files()
     bundle = bundle_of(files)
-    life = life_of(reader, n_batches)
-    drift, since = _drift_of(reader, bundle, settings.vitals.drift_alarm_share)
+    drift = DriftByDay(bundle, instruments, settings.vitals.drift_alarm_share)
+    whole = reader.pruned() is None
+    life = life_of(reader, bundle, n_batches, drift.warm if whole else None)
+    # Of a pruned tape drift is counted from the oldest snapshot on: its features need what is before.
+    since = 0 if whole else _restored(drift, reader)
     with Progress("reading the tape", n_batches) as progress:
         before = takewhile(lambda record: record.batch <= since, reader.batches())
         for records, universe in chunks(before, life.names):
@@ -100,20 +102,12 @@ def report(
     )
 
 
-def _drift_of(reader: TapeReader, bundle: Bundle | None, rate: float) -> tuple[DriftByDay, int]:
-    """Return what counts drift by day, and the batch after which it does: its features need what is before.
-
-    Of a pruned tape that is the oldest snapshot's.
-    """
-    drift = DriftByDay(bundle, reader.instruments(), rate)
-    if reader.pruned() is None:
-        for minutes in warmup_minutes(reader, reader.instruments()):
-            drift.warm(minutes)
-        return drift, 0
+def _restored(drift: DriftByDay, reader: TapeReader) -> int:
+    """Bring what counts drift by day to the oldest snapshot of a tape; return the batch after which it is."""
     snapshot = reader.oldest_snapshot()
     inputs = cast("Mapping[str, Any]", snapshot.state["inputs"])
     drift.restore(inputs, lambda rows: history(reader, reader.instruments(), snapshot, rows))
-    return drift, snapshot.batch
+    return snapshot.batch
 
 
 def write_page(made: Report, file: Path) -> None:
