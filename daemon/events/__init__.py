@@ -1,0 +1,90 @@
+"""Everything that goes into the engine and comes out of it: frozen, plain, columnar where it is per bar.
+
+Times are **minutes since the Unix epoch, UTC**, of a bar's open. Arrays over instruments follow the run's
+sorted tuple of instruments. Money is Decimal; prices and quantities inside columnar data are float64.
+Everything is imported from here; the files hold it by what it is about.
+"""
+
+from daemon.events.inputs import (
+    AnyEvent,
+    ArithmeticChanged,
+    Backfill,
+    BackfillBar,
+    Command,
+    CommandKind,
+    Event,
+    FeedLost,
+    FeedRestored,
+    ModelChanged,
+    SettingsChanged,
+    UniverseChanged,
+    Warmup,
+    model_subject,
+)
+from daemon.events.minutes import MINUTE_MS, MINUTE_US, MINUTES_PER_DAY, Instrument, Minutes
+from daemon.events.outputs import (
+    Book,
+    Fill,
+    FillKind,
+    Order,
+    OrderEnd,
+    Refusal,
+    StateChange,
+    TradingMode,
+    VitalChange,
+    VitalState,
+)
+from daemon.events.records import (
+    BAR_FLAG_BACKFILL,
+    BAR_FLAG_REFUSED,
+    BAR_FLAG_SYNTHETIC,
+    BAR_FLAG_WARMUP,
+    BAR_RECORD,
+    BLEND,
+    BatchRecord,
+    EventRecord,
+    Snapshot,
+    decision_dtype,
+)
+
+__all__ = [
+    "BAR_FLAG_BACKFILL",
+    "BAR_FLAG_REFUSED",
+    "BAR_FLAG_SYNTHETIC",
+    "BAR_FLAG_WARMUP",
+    "BAR_RECORD",
+    "BLEND",
+    "MINUTES_PER_DAY",
+    "MINUTE_MS",
+    "MINUTE_US",
+    "AnyEvent",
+    "ArithmeticChanged",
+    "Backfill",
+    "BackfillBar",
+    "BatchRecord",
+    "Book",
+    "Command",
+    "CommandKind",
+    "Event",
+    "EventRecord",
+    "FeedLost",
+    "FeedRestored",
+    "Fill",
+    "FillKind",
+    "Instrument",
+    "Minutes",
+    "ModelChanged",
+    "Order",
+    "OrderEnd",
+    "Refusal",
+    "SettingsChanged",
+    "Snapshot",
+    "StateChange",
+    "TradingMode",
+    "UniverseChanged",
+    "VitalChange",
+    "VitalState",
+    "Warmup",
+    "decision_dtype",
+    "model_subject",
+]
