@@ -13,7 +13,7 @@ from tests.deploy.rules import OF_A_RUN_ALONE, rules
 from tests.integration.command_line import metrics_address, started, wait_for
 from tests.prometheus_server import Prometheus, prometheus
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("dashboards")]
+pytestmark = pytest.mark.slow
 
 MINUTES = "12000"
 """An eighth of them is traded: a little more than the window of drift."""

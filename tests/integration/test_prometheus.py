@@ -26,9 +26,6 @@ from daemon.events import BatchRecord
 from tests.integration.command_line import PATIENCE_S, Job, metrics_address, settings_text, started, wait_for
 from tests.prometheus_server import Prometheus, fetched, found, prometheus
 
-# One replay serves them all.
-pytestmark = pytest.mark.xdist_group("prometheus")
-
 ABSENT = (
     *("drift_psi", "drift_psi_threshold", "drift_long_psi", "drift_long_psi_threshold"),
     *(family.name for family in judged_families("catch_up", (), "")),
