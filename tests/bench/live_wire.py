@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from adapters.simulator.follower import FollowingClock
 from adapters.tape.writer import TapeWriter
 from daemon.bars.sequencer import Sequencer
 from daemon.commands._live import HISTORY_PATIENCE_S, LOGGED, Session
+from daemon.commands._retention import retention_of
 from daemon.commands._swap import ModelWatch
 from daemon.engine import Engine
 from daemon.events import BAR_RECORD, BatchRecord, Instrument
@@ -116,7 +117,7 @@ def exchange_process(n_instruments: int, n_minutes: int, first: int) -> Iterator
 
 
 async def _run(
-    engine: Engine, instruments: Sequence[Instrument], first: int, port: int, tape: Any, n_minutes: int
+    engine: Engine, instruments: Sequence[Instrument], first: int, port: int, tape: TapeWriter, n_minutes: int
 ) -> Stopwatch:
     settings, address = engine.run.settings, f"127.0.0.1:{port}"
     names = tuple(instrument.name for instrument in instruments)
@@ -126,9 +127,10 @@ async def _run(
         symbols = [name.partition(":")[2] for name in names]
         feed = TimedFeed(venue, symbols, clock, Random(1), FeedRules())
         session, stopwatch = (
-            Session(engine, tape, None, ModelWatch(engine, tape.path, settings, "model")),
+            Session(engine, tape, None, ModelWatch(engine, tape.place, settings, "model")),
             Stopwatch(feed, n_minutes, stop),
         )
+        session.retention = retention_of(engine, tape, clock.now_ms)
         sequencer = Sequencer(settings, instruments, {"binance": names}, first, clock.now_ms())
         seeing = session.watched_by(LOGGED)
         onlookers = replace(seeing, sinks=(*seeing.sinks, stopwatch.see), timed=stopwatch.timed)
