@@ -47,7 +47,7 @@ def failures_told(address: str) -> Iterator[None]:
     """Turn MLflow's failures into errors of ours."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # of many kinds that share no base; what is not theirs goes on as it is
         if not isinstance(error, OSError) and not type(error).__module__.startswith(
             ("mlflow.", "sqlalchemy.")
         ):

@@ -9,6 +9,6 @@ def undone_by(undo: Callable[[], object]) -> Iterator[None]:
     """Call `undo` if the block fails, an interrupt included; the failure goes on."""
     try:
         yield
-    except BaseException:
+    except BaseException:  # not only errors: who presses Ctrl-C wants the tape free as well
         undo()
         raise

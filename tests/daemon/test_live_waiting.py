@@ -100,7 +100,7 @@ async def test_while_a_commit_waits_no_more_than_the_queue_is_held_and_no_bar_is
         for n_over in range(WAITS_AT + 1, N_MINUTES):
             clock.set((first + n_over) * 60_000)
             for _ in range(ROUNDS):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # a turn of the loop, not time
         assert live.queued == QUEUE
         # The bar that the queue has no room for is in the feed's hands.
         assert venue.given == taken + QUEUE

@@ -142,7 +142,7 @@ def wait_for(process: subprocess.Popen[str], reached: Callable[[], bool], every_
             return reached()
         if time.monotonic() > deadline:
             raise TimeoutError
-        time.sleep(every_s)
+        time.sleep(every_s)  # another process tells nobody how far it is
     return True
 
 
