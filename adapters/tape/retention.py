@@ -207,7 +207,7 @@ class Pruner:
     def _delete_refused(self, record: BatchRecord) -> None:
         """Take away models that were refused: with the batch goes what tells them from those that came."""
         subjects = {refusal.subject for refusal in record.refusals}
-        for at in record.events:
+        for at in record.events if subjects else ():
             event = chain.read_event(at)
             if isinstance(event, ModelChanged) and model_subject(event.version) in subjects:
                 self._database.change("DELETE FROM event WHERE seq = ?", (at.seq,))
